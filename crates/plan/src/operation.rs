@@ -1,0 +1,240 @@
+//! The operations of the child: everything that can happen inside a container before its program runs.
+//!
+//! The table below is the whole vocabulary. The macro makes two types of it: [`Operation`], which the runtime
+//! computes and which owns its strings, and [`Sealed`], which the child reads in place from the bytes of the plan.
+
+use core::ffi::CStr;
+
+use crate::slot::Handle;
+use crate::wire::{Reader, Texts as TextList};
+
+#[cfg(feature = "host")]
+use crate::{slot::Slot as SlotNumber, wire::Writer};
+#[cfg(feature = "host")]
+use alloc::{ffi::CString, vec::Vec};
+
+/// The kinds of fields. Each has a form that owns and a form that borrows from the plan's bytes.
+mod field {
+    /// A C string.
+    pub struct Text;
+    /// A list of C strings.
+    pub struct Texts;
+    /// Bytes as they are.
+    pub struct Bytes;
+    /// 32 bits.
+    pub struct Number;
+    /// 64 bits.
+    pub struct Wide;
+    /// A descriptor.
+    pub struct Slot;
+}
+use field::{Bytes, Number, Slot, Text, Texts, Wide};
+
+trait Field {
+    #[cfg(feature = "host")]
+    type Owned;
+    type Sealed<'p>;
+    fn read<'p>(reader: &mut Reader<'p>) -> Option<Self::Sealed<'p>>;
+    #[cfg(feature = "host")]
+    fn write(owned: &Self::Owned, writer: &mut Writer);
+}
+
+macro_rules! fields {
+    ($($kind:ident: $owned:ty, $sealed:ty, $read:expr, $write:expr;)*) => { $(
+        impl Field for $kind {
+            #[cfg(feature = "host")]
+            type Owned = $owned;
+            type Sealed<'p> = $sealed;
+            fn read<'p>(reader: &mut Reader<'p>) -> Option<$sealed> {
+                #[allow(clippy::redundant_closure_call)]
+                $read(reader)
+            }
+            #[cfg(feature = "host")]
+            fn write(owned: &$owned, writer: &mut Writer) {
+                #[allow(clippy::redundant_closure_call)]
+                $write(writer, owned)
+            }
+        }
+    )* };
+}
+
+fields! {
+    Text: CString, &'p CStr, Reader::text, |w: &mut Writer, v: &CString| w.text(v);
+    Texts: Vec<CString>, TextList<'p>, Reader::texts, |w: &mut Writer, v: &Vec<CString>| {
+        w.u32(v.len() as u32);
+        v.iter().for_each(|text| w.text(text));
+    };
+    Bytes: Vec<u8>, &'p [u8], Reader::bytes, |w: &mut Writer, v: &Vec<u8>| w.bytes(v);
+    Number: u32, u32, Reader::u32, |w: &mut Writer, v: &u32| w.u32(*v);
+    Wide: u64, u64, Reader::u64, |w: &mut Writer, v: &u64| w.u64(*v);
+    Slot: SlotNumber, Handle, Reader::handle, |w: &mut Writer, v: &SlotNumber| w.slot(*v);
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $code:literal $name:ident { $($field:ident: $kind:ident),* })*) => {
+        /// An operation of the child as the runtime computes it.
+        #[cfg(feature = "host")]
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Operation {
+            $($(#[$doc])* $name { $($field: <$kind as Field>::Owned),* }),*
+        }
+
+        #[cfg(feature = "host")]
+        impl Operation {
+            /// The name in the table.
+            pub fn name(&self) -> &'static str {
+                match self { $(Operation::$name { .. } => stringify!($name)),* }
+            }
+
+            /// Appends the entry of step `step` to a plan.
+            pub fn write(&self, writer: &mut Writer, step: u16, flags: u8) {
+                match self {
+                    $(Operation::$name { $($field),* } => {
+                        writer.entry(step, $code, flags);
+                        $(<$kind as Field>::write($field, writer);)*
+                    })*
+                }
+            }
+        }
+
+        /// An operation as the child reads it from the plan.
+        #[allow(missing_docs)]
+        pub enum Sealed<'p> {
+            $($(#[$doc])* $name { $($field: <$kind as Field>::Sealed<'p>),* }),*
+        }
+
+        impl<'p> Sealed<'p> {
+            /// Reads the fields of the operation with this code; `None` when the bytes make no sense.
+            pub fn read(code: u8, reader: &mut Reader<'p>) -> Option<Self> {
+                Some(match code {
+                    $($code => Sealed::$name { $($field: <$kind as Field>::read(reader)?),* },)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+operations! {
+    // Namespaces and the conversation with the runtime.
+
+    /// Waits until the runtime has done its steps: sends `Arrived`, continues on the answer.
+    1 Meet { }
+    /// setns(2) into an existing namespace of type `kind` (a CLONE_NEW* flag).
+    2 JoinNamespace { namespace: Slot, kind: Wide }
+    /// unshare(2) of the namespaces `kinds`, for those that cannot be made at birth.
+    3 LeaveNamespaces { kinds: Wide }
+    /// Writes timens_offsets and enters the time namespace that `LeaveNamespaces` made (time_namespaces(7)).
+    4 EnterTime { offsets: Bytes }
+    /// Makes the private procfs of slot PROC.
+    5 OpenProc { }
+    /// A second clone3(2), so that the new process belongs to the namespaces just joined.
+    6 Rebirth { kinds: Wide }
+
+    // The container's view of files.
+
+    /// mount_setattr(2): the propagation of every mount below "/".
+    10 Propagate { kind: Wide, tree: Number }
+    /// Attaches the tree of the root filesystem on the working directory, and goes there.
+    11 AttachRoot { tree: Slot }
+    /// A new filesystem: fsopen, fsconfig for each option, fsmount, and move_mount onto `target` in the root.
+    12 MountNew { filesystem: Text, source: Text, options: Texts, attributes: Wide, propagation: Wide,
+                  target: Text, rule: Number }
+    /// A prepared detached tree onto `target` in the root.
+    13 MountTree { tree: Slot, target: Text, rule: Number }
+    /// mount_setattr(2) on what is mounted at `target`.
+    14 ChangeMount { target: Text, set: Wide, clear: Wide, propagation: Wide, tree: Number }
+    /// A clone of what lies at `source` in the root, onto `target` in the root.
+    15 MountInside { source: Text, target: Text, rule: Number }
+    /// mknod(2) in the root, or the check that the node that is there is this one.
+    16 MakeDevice { path: Text, mode: Number, device: Wide, uid: Number, gid: Number }
+    /// symlink(2) in the root; replaces a file that is in the way.
+    17 MakeLink { path: Text, target: Text }
+    /// pivot_root(2) into the working directory; the old root is detached.
+    18 PivotRoot { }
+    /// Hides a file or a directory; nothing to hide is fine.
+    19 MaskPath { path: Text, null: Slot }
+    /// Makes the empty read-only directory of slot MASK.
+    20 PrepareMask { }
+    /// Makes a path and all mounts below it read-only; nothing there is fine.
+    21 ReadOnlyPath { path: Text }
+    /// Makes the mount of "/" read-only.
+    22 ReadOnlyRoot { }
+    /// Where a standard stream is the host's /dev/null, puts the container's in its place.
+    23 AdoptNull { }
+
+    // Names, kernel parameters, network, terminal.
+
+    /// sethostname(2).
+    30 SetHostname { name: Text }
+    /// setdomainname(2).
+    31 SetDomainname { name: Text }
+    /// Writes a kernel parameter below /proc/sys through slot PROC; `path` starts with "sys/".
+    32 SetParameter { path: Text, value: Bytes }
+    /// Sets the loopback interface up.
+    33 LoopbackUp { }
+    /// A pseudoterminal from the container's own devpts: slots MASTER and TERMINAL.
+    34 OpenTerminal { rows: Number, columns: Number, uid: Number }
+    /// Mounts slot TERMINAL on /dev/console.
+    35 MountConsole { }
+    /// Sends slot MASTER away, over the line (`LINE`) or a console socket.
+    36 SendTerminal { to: Slot }
+    /// Makes slot TERMINAL the controlling terminal and the standard streams.
+    37 TakeTerminal { }
+
+    // The process and its powers.
+
+    /// setsid(2).
+    50 NewSession { }
+    /// A new session keyring (keyrings(7)).
+    51 NewKeyring { name: Text }
+    /// chdir(2), then the check that the directory lies inside the root. `attempt` 0 makes a missing directory
+    /// and forgives EACCES; attempt 1, after the change of ids, runs only if the first was forgiven.
+    52 EnterDirectory { path: Text, attempt: Number }
+    /// Finds the first of the candidates that is an executable file.
+    53 FindExecutable { candidates: Texts, name: Text }
+    /// Waits at the gate until `start` comes.
+    54 Park { gate: Slot }
+    /// Runs a hook and waits for it; the state it reads is `before`, its pid, `after`.
+    55 RunHook { path: Text, arguments: Texts, environment: Texts, timeout: Number, before: Bytes, after: Bytes }
+    /// umask(2).
+    56 SetUmask { mask: Number }
+    /// setrlimit(2).
+    57 SetLimit { resource: Number, soft: Wide, hard: Wide }
+    /// PR_CAPBSET_DROP of everything that is not in `keep`.
+    58 LimitBounding { keep: Wide }
+    /// setgroups(2); `groups` are 32-bit numbers.
+    59 SetGroups { groups: Bytes }
+    /// setresgid(2), then setresuid(2) with the permitted capabilities kept.
+    60 SetIds { uid: Number, gid: Number }
+    /// capset(2).
+    61 SetCapabilities { effective: Wide, permitted: Wide, inheritable: Wide }
+    /// PR_CAP_AMBIENT_RAISE of each.
+    62 SetAmbient { capabilities: Wide }
+    /// PR_SET_NO_NEW_PRIVS.
+    63 NoNewPrivileges { }
+    /// Reads the credentials back and refuses to go on if they are not these.
+    64 VerifyCredentials { uid: Number, gid: Number, effective: Wide, permitted: Wide, inheritable: Wide,
+                           bounding: Wide, no_new_privileges: Number }
+    /// close_range(2): nothing from descriptor `first` on survives execve.
+    65 CloseDescriptors { first: Number }
+    /// Says that only execve is left.
+    66 Announce { }
+    /// seccomp(2).
+    67 InstallFilter { flags: Number, program: Bytes }
+    /// execve(2) of the candidate that `FindExecutable` chose.
+    68 Execute { candidates: Texts, arguments: Texts, environment: Texts }
+    /// personality(2).
+    69 SetPersonality { domain: Wide }
+    /// Writes the label for the next execve to `path` below the private procfs ("self/attr/exec").
+    70 SetLabel { path: Text, label: Bytes }
+}
+
+/// Rules for the target of a mount (`rule` above).
+pub mod target {
+    /// No component of the path may be a symbolic link.
+    pub const NO_LINKS: u32 = 1;
+    /// The target may lie on a procfs.
+    pub const ON_PROC: u32 = 2;
+}

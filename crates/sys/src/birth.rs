@@ -1,0 +1,194 @@
+//! The birth of a container's first process: one clone3(2), then execve of the sealed child.
+//!
+//! Between clone and execve the newborn runs in the runtime's own memory (CLONE_VM), on a stack of its own. The
+//! code of that moment is [`newborn`]: it calls the kernel and nothing else, allocates nothing, and ends in
+//! execve or in exit. Without a user namespace CLONE_VFORK holds the parent until then. With one, the parent
+//! must first write the id maps, or the execve would cost the newborn all its capabilities
+//! (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`].
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::files::flag::AT_EMPTY_PATH;
+use crate::{Answer, Errno, Fd, arch, call, credentials, namespaces, pointer, process, signals};
+
+const CLONE_VM: u64 = 0x100;
+const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_VFORK: u64 = 0x4000;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+const SIGCHLD: u64 = 17;
+const STACK: usize = 16 * 1024;
+
+/// `struct clone_args` of clone3(2), as long as Linux 5.7 knows it.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+unsafe extern "C" {
+    fn crate_run_clone_call(
+        arguments: *const CloneArguments,
+        size: usize,
+        entry: extern "C" fn(*const Shared) -> !,
+        argument: *const Shared,
+    ) -> isize;
+}
+
+/// What parent and newborn share until the execve.
+#[repr(C)]
+struct Shared {
+    program: Fd,
+    arguments: [*const u8; 2],
+    environment: [*const u8; 1],
+    waits_for_maps: bool,
+    maps: AtomicU32,
+    failure: AtomicU32,
+}
+
+/// Memory for the newborn's stack and for what it shares with the parent. It must stay where it is until the
+/// newborn has left it by execve; the runtime keeps it to its own end.
+#[repr(C, align(16))]
+pub struct Cradle {
+    stack: [u8; STACK],
+    shared: Shared,
+}
+
+impl Cradle {
+    /// An empty cradle. 16 KiB: keep it on the heap.
+    pub const fn new() -> Self {
+        let shared = Shared {
+            program: Fd(-1),
+            arguments: [core::ptr::null(); 2],
+            environment: [core::ptr::null()],
+            waits_for_maps: false,
+            maps: AtomicU32::new(0),
+            failure: AtomicU32::new(0),
+        };
+        Self { stack: [0; STACK], shared }
+    }
+}
+
+impl Default for Cradle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The process that was born.
+#[derive(Clone, Copy, Debug)]
+pub struct Newborn {
+    /// Its number in the pid namespace of the parent.
+    pub pid: i32,
+    /// A descriptor for it, close-on-exec.
+    pub pidfd: Fd,
+    cradle: *const Shared,
+}
+
+impl Newborn {
+    /// Tells a newborn in a user namespace that its id maps are in place.
+    pub fn maps_written(&self) {
+        // SAFETY: the cradle outlives the birth (`&'static mut` in `give_birth`), and is accessed only through atomics
+        // once the newborn runs.
+        let shared = unsafe { &*self.cradle };
+        shared.maps.store(1, Ordering::Release);
+        let _ = call(arch::FUTEX, [pointer(&shared.maps), 1, 1, 0, 0, 0]);
+    }
+
+    /// Why the newborn could not become the sealed child, if so; meaningful once it has ended or exec'ed.
+    pub fn failure(&self) -> Option<Errno> {
+        // SAFETY: as in `maps_written`.
+        let code = unsafe { &*self.cradle }.failure.load(Ordering::Acquire);
+        (code != 0).then_some(Errno(code as u16))
+    }
+}
+
+/// clone3(2) with the namespaces `kinds` (CLONE_NEW* flags), born inside `cgroup` when there is one (Linux
+/// 5.7), and execve of `program`, the sealed child.
+///
+/// Errors: of clone3. A failed execve is told by [`Newborn::failure`].
+pub fn give_birth(
+    cradle: &'static mut Cradle,
+    program: Fd,
+    name: &'static CStr,
+    kinds: u64,
+    cgroup: Option<Fd>,
+) -> Answer<Newborn> {
+    let own_users = kinds & namespaces::flag::USER != 0;
+    cradle.shared.program = program;
+    cradle.shared.arguments = [name.as_ptr().cast(), core::ptr::null()];
+    cradle.shared.waits_for_maps = own_users;
+    let mut pidfd = -1i32;
+    let mut flags = kinds | CLONE_VM | CLONE_PIDFD;
+    if !own_users {
+        flags |= CLONE_VFORK;
+    }
+    if cgroup.is_some() {
+        flags |= CLONE_INTO_CGROUP;
+    }
+    let arguments = CloneArguments {
+        flags,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: SIGCHLD,
+        stack: cradle.stack.as_ptr() as u64,
+        stack_size: STACK as u64,
+        cgroup: cgroup.map_or(0, |fd| fd.0 as u64),
+        ..CloneArguments::default()
+    };
+    let shared = &raw const cradle.shared;
+    let former = signals::block_all();
+    // SAFETY: the cradle is 'static, so stack and shared memory outlive the newborn; all signals are blocked, so
+    // no handler of the parent runs on the newborn's stack; `newborn` never returns.
+    let answer = unsafe {
+        crate_run_clone_call(&arguments, size_of::<CloneArguments>(), newborn, shared)
+    };
+    signals::set_mask(former);
+    match answer {
+        pid if pid >= 0 => Ok(Newborn { pid: pid as i32, pidfd: Fd(pidfd), cradle: shared }),
+        error => Err(Errno(error.unsigned_abs() as u16)),
+    }
+}
+
+/// The newborn's whole life in its parent's memory.
+extern "C" fn newborn(shared: *const Shared) -> ! {
+    // SAFETY: `give_birth` passes its cradle, which outlives this process's stay in the parent's memory.
+    let shared = unsafe { &*shared };
+    let failure = match ready_for_exec(shared) {
+        // SAFETY: both arrays were made in `give_birth` from a C string and null pointers.
+        Ok(()) => unsafe {
+            let (arguments, environment) = (&shared.arguments, &shared.environment);
+            process::execute(shared.program, c"", arguments, environment, AT_EMPTY_PATH)
+        },
+        Err(errno) => errno,
+    };
+    shared.failure.store(u32::from(failure.0), Ordering::Release);
+    process::exit(127)
+}
+
+/// In a user namespace: waits for the maps, then becomes its root, without which execve drops all capabilities.
+fn ready_for_exec(shared: &Shared) -> Answer<()> {
+    if !shared.waits_for_maps {
+        return Ok(());
+    }
+    // A parent that dies before it has written the maps must not leave a newborn waiting for ever.
+    process::set_parent_death_signal(9)?;
+    while shared.maps.load(Ordering::Acquire) == 0 {
+        let _ = call(arch::FUTEX, [pointer(&shared.maps), 0, 0, 0, 0, 0]);
+    }
+    match credentials::set_groups(&[]) {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(errno),
+    }
+    credentials::set_group(0)?;
+    credentials::set_user(0)
+}
