@@ -1,0 +1,70 @@
+# What one does with crate-run, by name. `make` alone prints this list.
+
+ARCH := $(shell uname -m)
+MUSL := $(ARCH)-unknown-linux-musl
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+FIXTURES := $(TARGET)/fixtures
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+export CRATE_RUN_BIN := $(CURDIR)/bin/crate-run
+export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
+
+# The controllers that the limits of the demo's bundle need.
+CONTROLLERS := memory cpu pids
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build rootfs run run-vm test test-host as-root lint bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what the other targets need (Debian and Ubuntu packages, Rust targets)
+	@.ci/setup
+
+build: ## build the static release binary: bin/crate-run
+	cargo build --release --package crate-run --target $(MUSL)
+	@mkdir -p bin
+	@cp $(TARGET)/$(MUSL)/release/crate-run bin/crate-run.new && mv bin/crate-run.new bin/crate-run
+
+rootfs: ## make the root filesystem and the bundles that the demo and the tests use
+	rootfs-fixtures/make $(FIXTURES)
+
+run: build rootfs ## run the demo container on this host (through sudo when not root)
+	@bundle=bundle; \
+	missing=$$(tests/machine/missing-controllers $(CONTROLLERS)) || { \
+		bundle=bundle-plain; \
+		echo "No limits in this run, because cgroup v2 here lacks $$missing. \`make run-vm\` shows them hold."; \
+	}; \
+	set -x; $(SUDO) bin/crate-run run $(FIXTURES)/$$bundle/
+
+run-vm: build rootfs ## run the demo container in the test machine, where every controller is there
+	tests/machine/machine run --put bin/crate-run:/usr/local/bin/crate-run --put $(FIXTURES):/fixtures -- \
+		crate-run run /fixtures/bundle/
+
+test: build rootfs ## run every test; those that need root or cgroup v2 run in the test machine
+	@status=0; \
+	tests/machine/unprivileged-tests || status=1; \
+	tests/machine/root-tests machine || status=1; \
+	exit $$status
+
+test-host: as-root build rootfs ## run the tests that need root on this host (as root)
+	@tests/machine/root-tests host
+
+as-root:
+	@[ "$$(id -u)" = 0 ] || { \
+		echo 'These tests make namespaces, mounts and cgroups on this host, so they need root:'; \
+		echo '    sudo env PATH="$$PATH" HOME="$$HOME" make test-host'; \
+		echo 'make test runs the same tests without root, in a virtual machine.'; \
+		exit 1; }
+
+lint: ## formatting, clippy, documentation, and whether it compiles for aarch64
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+	cargo check --workspace --target aarch64-unknown-linux-musl
+
+bench: build rootfs ## compare crate-run with the installed runc and crun (as root)
+	cargo run --release --package crate-run-bench
+
+clean: ## remove everything that was built
+	cargo clean
+	rm -rf bin
