@@ -4,9 +4,11 @@
 # as passed, so such tests are taken off again. Usage: awk -v title=WORDS -f tally.awk LOG
 
 function close_program() {
-  if (program != "" && !finished) crashed[program] = error != "" ? error : "ended without a result"
+  if (program != "" && !finished) {
+    crashed[program] = (error != "" ? error : "ended without a result") (last != "" ? ", in test " last : "")
+  }
   finished = 0
-  error = ""
+  error = last = ""
   listing = 0
 }
 
@@ -39,6 +41,8 @@ function skip(test, reason) {
   if (!sub(/^.* \.\.\. ignored, /, "", reason)) reason = "marked #[ignore]"
   skip($2, reason)
 }
+
+/^test [^ ]+ \.\.\./ { last = $2 }
 
 /^error: / { if (program != "") error = substr($0, 8) }
 
