@@ -14,7 +14,7 @@ use crate::{slot::Slot as SlotNumber, wire::Writer};
 use alloc::{ffi::CString, vec::Vec};
 
 /// The kinds of fields. Each has a form that owns and a form that borrows from the plan's bytes.
-mod field {
+pub mod field {
     /// A C string.
     pub struct Text;
     /// A list of C strings.
@@ -30,11 +30,16 @@ mod field {
 }
 use field::{Bytes, Number, Slot, Text, Texts, Wide};
 
-trait Field {
+/// What a kind of field is on either side, and how it travels.
+pub trait Field {
+    /// The form that the runtime computes.
     #[cfg(feature = "host")]
     type Owned;
+    /// The form that the child reads in place.
     type Sealed<'p>;
+    /// Reads one from the bytes of a plan.
     fn read<'p>(reader: &mut Reader<'p>) -> Option<Self::Sealed<'p>>;
+    /// Appends one to the bytes of a plan.
     #[cfg(feature = "host")]
     fn write(owned: &Self::Owned, writer: &mut Writer);
 }
@@ -156,7 +161,7 @@ operations! {
     /// Hides a file or a directory; nothing to hide is fine.
     19 MaskPath { path: Text, null: Slot }
     /// Makes the empty read-only directory of slot MASK.
-    20 PrepareMask { }
+    20 PrepareMask { options: Texts }
     /// Makes a path and all mounts below it read-only; nothing there is fine.
     21 ReadOnlyPath { path: Text }
     /// Makes the mount of "/" read-only.

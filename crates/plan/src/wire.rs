@@ -131,11 +131,13 @@ mod writer {
     }
 
     impl<'n> Writer<'n> {
-        /// A plan of nothing but its magic number.
+        /// A plan of nothing but its head: the magic number and the line to the runtime.
         pub fn new(number_of: &'n dyn Fn(Slot) -> i32) -> Self {
             let mut bytes = Vec::with_capacity(16 * 1024);
             bytes.extend_from_slice(&super::MAGIC.to_le_bytes());
-            Self { bytes, number_of }
+            let mut writer = Self { bytes, number_of };
+            writer.slot(Slot::LINE);
+            writer
         }
 
         /// The finished plan.

@@ -164,11 +164,10 @@ extern "C" fn newborn(shared: *const Shared) -> ! {
     // SAFETY: `give_birth` passes its cradle, which outlives this process's stay in the parent's memory.
     let shared = unsafe { &*shared };
     let failure = match ready_for_exec(shared) {
-        // SAFETY: both arrays were made in `give_birth` from a C string and null pointers.
-        Ok(()) => unsafe {
-            let (arguments, environment) = (&shared.arguments, &shared.environment);
-            process::execute(shared.program, c"", arguments, environment, AT_EMPTY_PATH)
-        },
+        Ok(()) => {
+            let (arguments, environment) = (pointer(&shared.arguments), pointer(&shared.environment));
+            process::replace_raw(shared.program, c"", arguments, environment, AT_EMPTY_PATH)
+        }
         Err(errno) => errno,
     };
     shared.failure.store(u32::from(failure.0), Ordering::Release);
@@ -191,4 +190,20 @@ fn ready_for_exec(shared: &Shared) -> Answer<()> {
     }
     credentials::set_group(0)?;
     credentials::set_user(0)
+}
+
+/// clone3(2) as fork: answers a pidfd to the parent and `None` to the child, which goes on with a copy of the
+/// memory. For a process of one thread and without a heap, such as the sealed child.
+pub fn fork() -> Answer<Option<Fd>> {
+    let mut pidfd = -1i32;
+    let arguments = CloneArguments {
+        flags: CLONE_PIDFD,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: SIGCHLD,
+        ..CloneArguments::default()
+    };
+    match call(arch::CLONE3, [pointer(&arguments), size_of::<CloneArguments>(), 0, 0, 0, 0])? {
+        0 => Ok(None),
+        _ => Ok(Some(Fd(pidfd))),
+    }
 }

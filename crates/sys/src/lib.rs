@@ -20,6 +20,8 @@ pub mod files;
 pub mod mounts;
 pub mod namespaces;
 pub mod process;
+#[cfg(feature = "program")]
+pub mod program;
 pub mod signals;
 pub mod sockets;
 pub mod terminal;

@@ -1,28 +1,52 @@
 //! The life of a process: limits, session, waiting, execve and the end.
 
 use core::ffi::CStr;
+use core::marker::PhantomData;
 
 use crate::{Answer, Errno, Fd, arch, call, pointer};
 
-/// execveat(2): `path` relative to `directory`; with an empty path the file behind the descriptor itself.
-/// `arguments` and `environment` are arrays of pointers to C strings and end with a null pointer. Returns only
-/// to say why it failed.
+/// The table of pointers to C strings that execve(2) wants, ended by a null pointer.
 ///
-/// # Safety
-/// Each pointer in the two arrays must point to a C string, and both arrays must end with a null pointer.
-pub unsafe fn execute(
+/// It lies in memory of its own, for no stack can hold the table of a large environment, and is never freed: it
+/// goes with the execve.
+pub struct Table<'s> {
+    places: &'static mut [*const u8],
+    filled: usize,
+    strings: PhantomData<&'s CStr>,
+}
+
+impl<'s> Table<'s> {
+    /// A table of these strings; mmap(2) may answer ENOMEM.
+    pub fn of(count: usize, strings: impl Iterator<Item = &'s CStr>) -> Answer<Self> {
+        let mut table = Table { places: anonymous_table(count + 1)?, filled: 0, strings: PhantomData };
+        for string in strings.take(count) {
+            table.places[table.filled] = string.as_ptr().cast();
+            table.filled += 1;
+        }
+        Ok(table)
+    }
+
+    fn address(&self) -> usize {
+        self.places.as_ptr() as usize
+    }
+}
+
+/// execveat(2): `path` relative to `directory`; with an empty path and AT_EMPTY_PATH in `flags` the file behind
+/// the descriptor itself. Returns only to say why it failed.
+pub fn replace(directory: Fd, path: &CStr, arguments: &Table, environment: &Table, flags: u32) -> Errno {
+    let (arguments, environment) = (arguments.address(), environment.address());
+    replace_raw(directory, path, arguments, environment, flags)
+}
+
+pub(crate) fn replace_raw(
     directory: Fd,
     path: &CStr,
-    arguments: &[*const u8],
-    environment: &[*const u8],
+    arguments: usize,
+    environment: usize,
     flags: u32,
 ) -> Errno {
-    let (arguments, environment) = (arguments.as_ptr() as usize, environment.as_ptr() as usize);
     let path = path.as_ptr() as usize;
-    match call(
-        arch::EXECVEAT,
-        [directory.raw(), path, arguments, environment, flags as usize, 0],
-    ) {
+    match call(arch::EXECVEAT, [directory.raw(), path, arguments, environment, flags as usize, 0]) {
         Ok(_) => Errno::EIO,
         Err(errno) => errno,
     }
@@ -121,14 +145,12 @@ pub fn readable_within(fd: Fd, milliseconds: Option<u64>) -> Answer<bool> {
     }
 }
 
-/// Anonymous private memory of at least `bytes` bytes, for pointer tables that no stack can hold. Never freed:
-/// it goes with the next execve.
-pub fn pointer_table(length: usize) -> Answer<&'static mut [*const u8]> {
+/// Anonymous private memory, zeroed: a table of null pointers.
+fn anonymous_table(length: usize) -> Answer<&'static mut [*const u8]> {
     const PROT_READ_WRITE: usize = 3;
     const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
-    let bytes = length.max(1) * size_of::<*const u8>();
-    let address =
-        call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0])?;
+    let bytes = length * size_of::<*const u8>();
+    let address = call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0])?;
     // SAFETY: the kernel has just mapped this memory, zeroed, for nobody else, page-aligned and large enough.
     Ok(unsafe { core::slice::from_raw_parts_mut(address as *mut *const u8, length) })
 }

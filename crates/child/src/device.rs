@@ -1,0 +1,104 @@
+//! Device nodes and links in the container's /dev.
+
+use core::ffi::CStr;
+
+use crate_run_plan::operation::target;
+use crate_run_plan::report::Call;
+use crate_run_plan::slot::Slot;
+use crate_run_sys::files::{self, device_number, flag, mode};
+use crate_run_sys::{Errno, Fd};
+
+use crate::failure::{Failure, Named, Outcome};
+use crate::inside;
+use crate::runner::Runner;
+
+/// A device node as the plan wants it.
+pub struct Node {
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Its number.
+    pub device: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// mknod(2). A node that is there already must be this very one: type and number, for a block device 1:3 has the
+/// same number as /dev/null (config-linux.md, Devices: "MUST" error when it does not match).
+pub fn make(runner: &Runner, path: &CStr, node: &Node) -> Outcome {
+    let (parent, name) = inside::parent_of(runner.slot(Slot::ROOT)?, path, target::NO_LINKS)?;
+    match files::make_node(parent, name.text(), node.mode, node.device) {
+        Ok(()) => {
+            if (node.uid, node.gid) != (0, 0) {
+                files::change_owner_of(parent, name.text(), node.uid, node.gid).named(Call::Chown)?;
+            }
+        }
+        Err(Errno::EEXIST) => check(parent, name.text(), node)?,
+        Err(errno) => return Err(Failure::of(Call::Mknodat, errno)),
+    }
+    files::close(parent);
+    Ok(())
+}
+
+fn check(parent: Fd, name: &CStr, node: &Node) -> Outcome {
+    let there = files::openat2(parent, name, flag::O_PATH | flag::O_NOFOLLOW, 0, 0).named(Call::Openat2)?;
+    let status = files::status(there).named(Call::Fstat)?;
+    files::close(there);
+    let same_type = status.mode & mode::TYPE == node.mode & mode::TYPE;
+    let is_fifo = node.mode & mode::TYPE == mode::FIFO;
+    if same_type && (is_fifo || status.special == node.device) {
+        return Ok(());
+    }
+    Err(Failure::of(Call::Mknodat, Errno::EEXIST).say(b"something else than this device is there already"))
+}
+
+/// symlink(2). Images carry their own links; one that says something else is replaced, a directory is not.
+pub fn link(runner: &Runner, path: &CStr, goal: &CStr) -> Outcome {
+    let (parent, name) = inside::parent_of(runner.slot(Slot::ROOT)?, path, target::NO_LINKS)?;
+    let name = name.text();
+    let made = match files::make_link(goal, parent, name) {
+        Err(Errno::EEXIST) if links_to(parent, name, goal) => Ok(()),
+        Err(Errno::EEXIST) => {
+            files::unlink(parent, name).named(Call::Unlinkat)?;
+            files::make_link(goal, parent, name)
+        }
+        other => other,
+    };
+    files::close(parent);
+    made.named(Call::Symlinkat)
+}
+
+fn links_to(parent: Fd, name: &CStr, goal: &CStr) -> bool {
+    let mut there = [0u8; 256];
+    files::read_link(parent, name, &mut there).is_ok_and(|length| &there[..length] == goal.to_bytes())
+}
+
+const NULL: u64 = device_number(1, 3);
+
+fn is_null(fd: Fd) -> bool {
+    files::status(fd).is_ok_and(|s| s.mode & mode::TYPE == mode::CHARACTER && s.special == NULL)
+}
+
+/// A stream on the host's /dev/null is a descriptor of the host's filesystem inside the container; the
+/// container's own null takes its place, once it is seen to be one.
+pub fn adopt_null(runner: &Runner) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    for number in 0..3 {
+        let stream = Fd(number);
+        if !is_null(stream) {
+            continue;
+        }
+        let resolve = flag::RESOLVE_IN_ROOT | flag::RESOLVE_NO_SYMLINKS;
+        let own = match files::openat2(root, c"dev/null", flag::O_RDWR, 0, resolve) {
+            Ok(own) => own,
+            Err(Errno::ENOENT | Errno::EACCES) => return Ok(()),
+            Err(errno) => return Err(Failure::of(Call::Openat2, errno)),
+        };
+        if is_null(own) {
+            files::dup_to(own, stream).named(Call::Dup)?;
+        }
+        files::close(own);
+    }
+    Ok(())
+}

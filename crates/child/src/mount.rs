@@ -1,0 +1,156 @@
+//! The container's mounts (mount_namespaces(7)), by descriptors from the source to the target.
+
+use core::ffi::CStr;
+
+use crate_run_plan::operation::target as rules;
+use crate_run_plan::report::{Call, WORDS};
+use crate_run_plan::slot::{Handle, Slot};
+use crate_run_plan::wire::Texts;
+use crate_run_sys::files::{self, flag};
+use crate_run_sys::mounts::{self, Attributes, Depth, attribute};
+use crate_run_sys::{Errno, Fd};
+
+use crate::failure::{Failure, Named, Outcome};
+use crate::inside::{self, Shape};
+use crate::runner::Runner;
+
+/// What fsopen(2) and fsconfig(2) need to know of a new filesystem.
+pub struct New<'p> {
+    /// Its type, as in /proc/filesystems.
+    pub filesystem: &'p CStr,
+    /// What mountinfo shows as source.
+    pub source: &'p CStr,
+    /// `key` or `key=value`.
+    pub options: Texts<'p>,
+    /// MOUNT_ATTR_*.
+    pub attributes: u64,
+    /// A propagation type, or 0.
+    pub propagation: u64,
+}
+
+fn depth(tree: u32) -> Depth {
+    if tree != 0 { Depth::Tree } else { Depth::One }
+}
+
+/// What mount_setattr(2) is to change.
+pub fn change_of(set: u64, clear: u64, propagation: u64) -> Attributes {
+    Attributes { set, clear, propagation, user_namespace: 0 }
+}
+
+/// Keeps what we mount from showing up on the host, and the other way round as asked.
+pub fn propagate(kind: u64, tree: u32) -> Outcome {
+    let root = files::openat2(Fd::CWD, c"/", flag::O_PATH, 0, 0).named(Call::Openat2)?;
+    mounts::set_attributes(root, depth(tree), &change_of(0, 0, kind)).named(Call::MountSetattr)?;
+    files::close(root);
+    Ok(())
+}
+
+/// The working directory is the directory that holds the root filesystem: the runtime went there before the
+/// birth, and the new mount namespace has taken it along. So no path of the host is needed.
+pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
+    let tree = runner.descriptor(tree)?;
+    let here = files::openat2(Fd::CWD, c".", flag::O_PATH, 0, 0).named(Call::Openat2)?;
+    mounts::attach(tree, here).named(Call::MoveMount)?;
+    files::close(here);
+    files::enter_directory(tree).named(Call::Chdir)?;
+    runner.fill(Slot::ROOT, tree);
+    Ok(())
+}
+
+/// A new filesystem, complete before it is attached.
+pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    let target = inside::mount_target(root, target, Shape::Directory, rule)?;
+    let mount = detached(new)?;
+    mounts::attach(mount, target).named(Call::MoveMount)?;
+    files::close(target);
+    files::close(mount);
+    Ok(())
+}
+
+/// A detached mount of a new superblock.
+pub fn detached(new: &New) -> Outcome<Fd> {
+    let context = mounts::open_filesystem(new.filesystem).named(Call::Fsopen)?;
+    if !new.source.is_empty() {
+        mounts::configure(context, c"source", new.source).named(Call::Fsconfig)?;
+    }
+    for (index, option) in new.options.enumerate() {
+        configure(context, option).map_err(|failure| explained(context, failure).value(index as u64))?;
+    }
+    mounts::create_filesystem(context)
+        .named(Call::FsconfigCreate)
+        .map_err(|failure| explained(context, failure))?;
+    let mount = mounts::mount_filesystem(context, new.attributes).named(Call::Fsmount)?;
+    files::close(context);
+    if new.propagation != 0 {
+        mounts::set_attributes(mount, Depth::One, &change_of(0, 0, new.propagation)).named(Call::MountSetattr)?;
+    }
+    Ok(mount)
+}
+
+fn configure(context: Fd, option: &CStr) -> Outcome {
+    let bytes = option.to_bytes_with_nul();
+    let Some(equals) = bytes.iter().position(|byte| *byte == b'=') else {
+        return mounts::configure_flag(context, option).named(Call::Fsconfig);
+    };
+    let mut key = [0u8; 64];
+    if equals >= key.len() {
+        return Err(Failure::of(Call::Fsconfig, Errno::ENAMETOOLONG));
+    }
+    key[..equals].copy_from_slice(&bytes[..equals]);
+    let key = CStr::from_bytes_until_nul(&key).unwrap_or(c"");
+    let value = CStr::from_bytes_with_nul(&bytes[equals + 1..]).unwrap_or(c"");
+    mounts::configure(context, key, value).named(Call::Fsconfig)
+}
+
+/// The filesystem's own words about why it refused: reading a context gives its log, one message a read.
+fn explained(context: Fd, failure: Failure) -> Failure {
+    let mut words = [0u8; WORDS];
+    match files::read(context, &mut words) {
+        Ok(length) => failure.say(&words[..length]),
+        Err(_) => failure,
+    }
+}
+
+/// A tree that the runtime has prepared: cloned from the host, with its attributes set.
+pub fn mount_tree(runner: &Runner, tree: Handle, target: &CStr, rule: u32) -> Outcome {
+    let (tree, root) = (runner.descriptor(tree)?, runner.slot(Slot::ROOT)?);
+    let shape = if inside::is_directory(tree)? { Shape::Directory } else { Shape::File };
+    let target = inside::mount_target(root, target, shape, rule)?;
+    mounts::attach(tree, target).named(Call::MoveMount)?;
+    files::close(target);
+    files::close(tree);
+    Ok(())
+}
+
+/// A copy of one place of the container at another.
+pub fn mount_inside(runner: &Runner, source: &CStr, target: &CStr, rule: u32) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    let source = inside::look_up(root, source, rules::NO_LINKS)?;
+    let tree = mounts::clone_tree(source, c"", Depth::Tree).named(Call::OpenTree)?;
+    files::close(source);
+    mount_tree(runner, Handle::Inherited(tree.0), target, rule)
+}
+
+/// Other attributes for what is mounted already.
+pub fn change(runner: &Runner, target: &CStr, change: Attributes, tree: u32) -> Outcome {
+    let target = inside::look_up(runner.slot(Slot::ROOT)?, target, 0)?;
+    mounts::set_attributes(target, depth(tree), &change).named(Call::MountSetattr)?;
+    files::close(target);
+    Ok(())
+}
+
+/// The root filesystem becomes "/", and the host's tree is gone from sight.
+pub fn pivot(runner: &Runner) -> Outcome {
+    files::enter_directory(runner.slot(Slot::ROOT)?).named(Call::Chdir)?;
+    mounts::pivot_here().named(Call::PivotRoot)?;
+    // The old root lies on top of the new one now; detaching it is what leaves nothing of the host.
+    mounts::detach_here().named(Call::Umount)?;
+    files::change_directory(c"/").named(Call::Chdir)
+}
+
+/// Only the mount of the root itself: what is mounted below has its own options.
+pub fn read_only_root(runner: &Runner) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    mounts::set_attributes(root, Depth::One, &change_of(attribute::RDONLY, 0, 0)).named(Call::MountSetattr)
+}

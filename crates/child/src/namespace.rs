@@ -1,0 +1,80 @@
+//! Namespaces that are joined or made after birth, and the names and parameters inside them.
+
+use core::ffi::CStr;
+
+use crate_run_plan::report::Call;
+use crate_run_plan::slot::{Handle, Slot};
+use crate_run_sys::files::{self, flag};
+use crate_run_sys::{Fd, mounts, namespaces};
+
+use crate::failure::{Failure, Named, Outcome};
+use crate::runner::Runner;
+
+/// setns(2).
+pub fn join(runner: &Runner, namespace: Handle, kind: u64) -> Outcome {
+    let namespace = runner.descriptor(namespace)?;
+    namespaces::join(namespace, kind).named(Call::Setns)?;
+    files::close(namespace);
+    Ok(())
+}
+
+/// unshare(2).
+pub fn leave(kinds: u64) -> Outcome {
+    namespaces::unshare(kinds).named(Call::Unshare)
+}
+
+/// A procfs of our own pid namespace: detached, so that no path leads to it and nothing can be mounted over it.
+pub fn open_proc(runner: &mut Runner) -> Outcome {
+    let context = mounts::open_filesystem(c"proc").named(Call::Fsopen)?;
+    mounts::create_filesystem(context).named(Call::FsconfigCreate)?;
+    let proc = mounts::mount_filesystem(context, 0).named(Call::Fsmount)?;
+    files::close(context);
+    runner.fill(Slot::PROC, proc);
+    Ok(())
+}
+
+/// Opens a file of the private procfs: no link, no mount may redirect the way to it.
+pub fn proc_file(runner: &Runner, path: &CStr, access: u64) -> Outcome<Fd> {
+    let resolve = flag::RESOLVE_BENEATH | flag::RESOLVE_NO_XDEV | flag::RESOLVE_NO_MAGICLINKS;
+    files::openat2(runner.slot(Slot::PROC)?, path, access, 0, resolve).named(Call::Openat2)
+}
+
+/// timens_offsets must be written before anybody enters; setns(2) then enters without a fork
+/// (time_namespaces(7)).
+pub fn enter_time(runner: &Runner, offsets: &[u8]) -> Outcome {
+    if !offsets.is_empty() {
+        let file = proc_file(runner, c"self/timens_offsets", flag::O_WRONLY)?;
+        files::write_once(file, offsets).named(Call::Write)?;
+        files::close(file);
+    }
+    let directory = proc_file(runner, c"self/ns", flag::O_PATH | flag::O_DIRECTORY)?;
+    let own = files::openat2(directory, c"time_for_children", flag::O_RDONLY, 0, 0).named(Call::Openat2)?;
+    namespaces::join(own, namespaces::flag::TIME).named(Call::Setns)?;
+    files::close(own);
+    files::close(directory);
+    Ok(())
+}
+
+/// sethostname(2).
+pub fn set_hostname(name: &CStr) -> Outcome {
+    namespaces::set_hostname(name.to_bytes()).named(Call::Sethostname)
+}
+
+/// setdomainname(2).
+pub fn set_domainname(name: &CStr) -> Outcome {
+    namespaces::set_domainname(name.to_bytes()).named(Call::Setdomainname)
+}
+
+/// One kernel parameter (proc_sys(5)), through the private procfs: a write to `/proc/sys` by path could be
+/// redirected by whatever the image has put there (CVE-2025-52881).
+pub fn set_parameter(runner: &Runner, path: &CStr, value: &[u8]) -> Outcome {
+    let file = proc_file(runner, path, flag::O_WRONLY | flag::O_NOFOLLOW)?;
+    files::write_once(file, value).named(Call::Write)?;
+    files::close(file);
+    Ok(())
+}
+
+/// The second birth; only the runtime's projector can ask for it, and does not yet.
+pub fn rebirth(_runner: &mut Runner, _kinds: u64) -> Outcome {
+    Err(Failure::refusal(b"a second birth is not possible here"))
+}

@@ -1,0 +1,131 @@
+//! The irreversible tail: ids, capabilities, no_new_privs, seccomp (credentials(7), capabilities(7)).
+
+use core::ffi::CStr;
+
+use crate_run_plan::report::Call;
+use crate_run_sys::credentials::{self, Sets};
+use crate_run_sys::files::{self, flag};
+use crate_run_sys::{Errno, process};
+
+use crate::failure::{Failure, Named, Outcome};
+use crate::namespace::proc_file;
+use crate::runner::Runner;
+
+/// The three sets that capset(2) takes.
+pub fn sets(effective: u64, permitted: u64, inheritable: u64) -> Sets {
+    Sets { effective, permitted, inheritable }
+}
+
+/// A session keyring of its own, so that the container does not see the caller's keys. Kernels without keys
+/// (ENOSYS) have nothing to see; a full quota (EDQUOT) is told and tolerated, as every runtime does.
+pub fn new_keyring(runner: &Runner, name: &CStr) -> Outcome {
+    match process::join_session_keyring(name) {
+        Ok(()) | Err(Errno::ENOSYS) => Ok(()),
+        Err(errno @ (Errno::EDQUOT | Errno::EPERM)) => {
+            runner.warn(&Failure::of(Call::Keyctl, errno));
+            Ok(())
+        }
+        Err(errno) => Err(Failure::of(Call::Keyctl, errno)),
+    }
+}
+
+/// Drops every capability that is not to be kept; the kernel's last one shows itself by EINVAL.
+pub fn limit_bounding(keep: u64) -> Outcome {
+    for capability in 0..64 {
+        if keep & (1 << capability) != 0 {
+            continue;
+        }
+        match credentials::drop_bounding(capability) {
+            Ok(()) => {}
+            Err(Errno::EINVAL) => break,
+            Err(errno) => return Err(Failure::of(Call::Prctl, errno).value(u64::from(capability))),
+        }
+    }
+    Ok(())
+}
+
+/// setgroups(2).
+pub fn set_groups(groups: &[u8]) -> Outcome {
+    credentials::set_groups_from(groups).named(Call::Setgroups)
+}
+
+/// Group before user, for only root may change groups; the permitted set is kept until capset.
+pub fn set_ids(uid: u32, gid: u32) -> Outcome {
+    credentials::keep_capabilities().named(Call::Prctl)?;
+    credentials::set_group(gid).named(Call::Setresgid)?;
+    credentials::set_user(uid).named(Call::Setresuid)
+}
+
+/// capset(2).
+pub fn set_capabilities(sets: Sets) -> Outcome {
+    credentials::set_capabilities(&sets).named(Call::Capset)
+}
+
+/// Ambient capabilities one by one; one that cannot be raised is told, not fatal (config.md, Linux process).
+pub fn set_ambient(runner: &Runner, capabilities: u64) -> Outcome {
+    for capability in 0..64 {
+        if capabilities & (1 << capability) == 0 {
+            continue;
+        }
+        if let Err(errno) = credentials::raise_ambient(capability) {
+            runner.warn(&Failure::of(Call::Prctl, errno).value(u64::from(capability)));
+        }
+    }
+    Ok(())
+}
+
+/// prctl(PR_SET_NO_NEW_PRIVS).
+pub fn no_new_privileges() -> Outcome {
+    credentials::set_no_new_privileges().named(Call::Prctl)
+}
+
+/// The credentials with which the program is to start.
+pub struct Expected {
+    /// Real, effective and saved user.
+    pub uid: u32,
+    /// Real, effective and saved group.
+    pub gid: u32,
+    /// The sets of capset(2).
+    pub sets: Sets,
+    /// The bounding set.
+    pub bounding: u64,
+    /// PR_SET_NO_NEW_PRIVS.
+    pub no_new_privileges: bool,
+}
+
+/// Reads back what the steps before have set. Uid -1 means "keep" to setresuid(2), and capset cuts what the
+/// kernel does not know: only reading back shows that the process is what the plan says.
+pub fn verify(expected: &Expected) -> Outcome {
+    let users = credentials::users().named(Call::Setresuid)?;
+    let groups = credentials::groups().named(Call::Setresgid)?;
+    if users != [expected.uid; 3] || groups != [expected.gid; 3] {
+        return Err(Failure::refusal(b"user or group is not what the plan says"));
+    }
+    if credentials::capabilities().named(Call::Capset)? != expected.sets {
+        return Err(Failure::refusal(b"the capabilities are not what the plan says"));
+    }
+    for capability in 0..64 {
+        let Ok(has) = credentials::bounding_has(capability) else { break };
+        if has && expected.bounding & (1 << capability) == 0 {
+            return Err(Failure::refusal(b"the bounding set is wider than the plan says"));
+        }
+    }
+    if credentials::no_new_privileges().named(Call::Prctl)? != expected.no_new_privileges {
+        return Err(Failure::refusal(b"no_new_privs is not what the plan says"));
+    }
+    Ok(())
+}
+
+/// seccomp(2), and a look whether the kernel has it.
+pub fn install_filter(flags: u32, program: &[u8]) -> Outcome {
+    credentials::install_filter(flags, program).map(drop).named(Call::Seccomp)
+}
+
+/// The label that the next execve takes on, written through the private procfs and read back: a write that
+/// lands in another file leaves the process unconfined (CVE-2019-16884, CVE-2025-52881).
+pub fn set_label(runner: &Runner, path: &CStr, label: &[u8]) -> Outcome {
+    let file = proc_file(runner, path, flag::O_RDWR)?;
+    files::write_once(file, label).named(Call::Write)?;
+    files::close(file);
+    Ok(())
+}

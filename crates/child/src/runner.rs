@@ -1,0 +1,215 @@
+//! The loop that runs a plan, and what it remembers from one operation to the next.
+
+use crate_run_plan::Sealed;
+use crate_run_plan::report::{Call, Kind, Report};
+use crate_run_plan::slot::{CHILD_SLOTS, Handle, Slot};
+use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, MAGIC, Reader};
+use crate_run_sys::{Errno, Fd, files, process, signals, sockets};
+
+use crate::failure::{Failure, Named, Outcome};
+use crate::{device, execute, hook, mask, mount, namespace, power, terminal};
+
+/// What the child knows while it runs its plan.
+pub struct Runner {
+    /// The socket over which it talks: to the runtime, after the gate to `start`.
+    pub line: Fd,
+    slots: [Option<Fd>; CHILD_SLOTS],
+    step: u16,
+    /// The first attempt to enter the working directory was refused.
+    pub directory_pending: bool,
+    /// Which candidate for the program was found.
+    pub chosen: usize,
+}
+
+impl Runner {
+    fn new(line: Fd) -> Self {
+        Self { line, slots: [None; CHILD_SLOTS], step: 0, directory_pending: false, chosen: 0 }
+    }
+
+    /// The descriptor behind a handle.
+    pub fn descriptor(&self, handle: Handle) -> Outcome<Fd> {
+        match handle {
+            Handle::Inherited(number) => Ok(Fd(number)),
+            Handle::Own(slot) => {
+                let filled = self.slots.get(slot).copied().flatten();
+                filled.ok_or_else(|| Failure::refusal(b"a slot is empty that an earlier step should have filled"))
+            }
+        }
+    }
+
+    /// The descriptor in one of the child's own slots.
+    pub fn slot(&self, slot: Slot) -> Outcome<Fd> {
+        self.descriptor(Handle::Own(slot.0 as usize))
+    }
+
+    /// Fills one of the child's own slots.
+    pub fn fill(&mut self, slot: Slot, fd: Fd) {
+        self.slots[slot.0 as usize] = Some(fd);
+    }
+
+    /// Says something that does not stop the plan.
+    pub fn warn(&self, failure: &Failure) {
+        let _ = self.send(&failure.report(Kind::Warned, self.step, 0));
+    }
+
+    /// Sends one message over the line. write(2) rather than sendmsg(2): after seccomp it is the call that a
+    /// filter is most likely to allow.
+    pub fn send(&self, report: &Report) -> Outcome {
+        files::write_once(self.line, &report.encode()).named(Call::Write)
+    }
+
+    /// Sends the message that only tells where the child is.
+    pub fn tell(&self, kind: Kind) -> Outcome {
+        self.send(&Report::new(kind, self.step))
+    }
+
+    /// Tells the runtime where we are, and waits for its word. A runtime that is gone means the end: nothing may
+    /// run that nobody knows of.
+    fn meet(&self) -> Outcome {
+        self.tell(Kind::Arrived)?;
+        let mut word = [0u8; 1];
+        match sockets::receive(self.line, &mut word).named(Call::Recvmsg)? {
+            (1, _) => Ok(()),
+            _ => process::exit(EXIT_ABANDONED),
+        }
+    }
+
+    fn run(&mut self, operation: Sealed<'_>) -> Outcome {
+        match operation {
+            Sealed::Meet {} => self.meet(),
+            Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
+            Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
+            Sealed::EnterTime { offsets } => namespace::enter_time(self, offsets),
+            Sealed::OpenProc {} => namespace::open_proc(self),
+            Sealed::Rebirth { kinds } => namespace::rebirth(self, kinds),
+            Sealed::Propagate { kind, tree } => mount::propagate(kind, tree),
+            Sealed::AttachRoot { tree } => mount::attach_root(self, tree),
+            Sealed::MountNew { filesystem, source, options, attributes, propagation, target, rule } => {
+                let new = mount::New { filesystem, source, options, attributes, propagation };
+                mount::mount_new(self, &new, target, rule)
+            }
+            Sealed::MountTree { tree, target, rule } => mount::mount_tree(self, tree, target, rule),
+            Sealed::ChangeMount { target, set, clear, propagation, tree } => {
+                mount::change(self, target, mount::change_of(set, clear, propagation), tree)
+            }
+            Sealed::MountInside { source, target, rule } => mount::mount_inside(self, source, target, rule),
+            Sealed::MakeDevice { path, mode, device, uid, gid } => {
+                device::make(self, path, &device::Node { mode, device, uid, gid })
+            }
+            Sealed::MakeLink { path, target } => device::link(self, path, target),
+            Sealed::PivotRoot {} => mount::pivot(self),
+            Sealed::MaskPath { path, null } => mask::hide(self, path, null),
+            Sealed::PrepareMask { options } => mask::prepare(self, options),
+            Sealed::ReadOnlyPath { path } => mask::make_read_only(self, path),
+            Sealed::ReadOnlyRoot {} => mount::read_only_root(self),
+            Sealed::AdoptNull {} => device::adopt_null(self),
+            Sealed::SetHostname { name } => namespace::set_hostname(name),
+            Sealed::SetDomainname { name } => namespace::set_domainname(name),
+            Sealed::SetParameter { path, value } => namespace::set_parameter(self, path, value),
+            Sealed::LoopbackUp {} => sockets::loopback_up().named(Call::Ioctl),
+            Sealed::OpenTerminal { rows, columns, uid } => terminal::open(self, rows, columns, uid),
+            Sealed::MountConsole {} => terminal::mount_console(self),
+            Sealed::SendTerminal { to } => terminal::send(self, to),
+            Sealed::TakeTerminal {} => terminal::take(self),
+            Sealed::NewSession {} => process::new_session().named(Call::Setsid),
+            Sealed::NewKeyring { name } => power::new_keyring(self, name),
+            Sealed::EnterDirectory { path, attempt } => execute::enter_directory(self, path, attempt),
+            Sealed::FindExecutable { candidates, name } => execute::find(self, candidates, name),
+            Sealed::Park { gate } => execute::park(self, gate),
+            Sealed::RunHook { path, arguments, environment, timeout, before, after } => {
+                hook::run(&hook::Hook { path, arguments, environment, timeout, before, after })
+            }
+            Sealed::SetUmask { mask } => {
+                files::set_umask(mask);
+                Ok(())
+            }
+            Sealed::SetLimit { resource, soft, hard } => {
+                process::set_limit(resource, soft, hard).named(Call::Prlimit)
+            }
+            Sealed::LimitBounding { keep } => power::limit_bounding(keep),
+            Sealed::SetGroups { groups } => power::set_groups(groups),
+            Sealed::SetIds { uid, gid } => power::set_ids(uid, gid),
+            Sealed::SetCapabilities { effective, permitted, inheritable } => {
+                power::set_capabilities(power::sets(effective, permitted, inheritable))
+            }
+            Sealed::SetAmbient { capabilities } => power::set_ambient(self, capabilities),
+            Sealed::NoNewPrivileges {} => power::no_new_privileges(),
+            Sealed::VerifyCredentials {
+                uid,
+                gid,
+                effective,
+                permitted,
+                inheritable,
+                bounding,
+                no_new_privileges,
+            } => power::verify(&power::Expected {
+                uid,
+                gid,
+                sets: power::sets(effective, permitted, inheritable),
+                bounding,
+                no_new_privileges: no_new_privileges != 0,
+            }),
+            Sealed::CloseDescriptors { first } => files::close_on_exec_from(first).named(Call::CloseRange),
+            Sealed::Announce {} => execute::announce(self),
+            Sealed::InstallFilter { flags, program } => power::install_filter(flags, program),
+            Sealed::Execute { candidates, arguments, environment } => {
+                execute::execute(self, candidates, arguments, environment)
+            }
+            Sealed::SetPersonality { domain } => process::set_personality(domain).named(Call::Personality),
+            Sealed::SetLabel { path, label } => power::set_label(self, path, label),
+        }
+    }
+}
+
+/// Exit status of a child whose runtime went away.
+const EXIT_ABANDONED: i32 = 125;
+/// Exit status of a child that has reported a failure.
+const EXIT_FAILED: i32 = 127;
+
+/// Runs the plan to its end, which is another program or this process's exit.
+pub fn run(plan: &[u8]) -> ! {
+    signals::reset();
+    files::set_umask(0);
+    process::set_name(c"crate-run:child");
+    let _ = process::forbid_dumps();
+    let mut reader = Reader::new(plan);
+    let (Some(MAGIC), Some(line)) = (reader.u32(), reader.handle()) else {
+        process::exit(EXIT_FAILED);
+    };
+    let Handle::Inherited(line) = line else { process::exit(EXIT_FAILED) };
+    // From here to the announcement, the death of the runtime is the death of this process.
+    let _ = process::set_parent_death_signal(9);
+    let mut runner = Runner::new(Fd(line));
+    let mut first_failure = None;
+    while !reader.at_end() {
+        let Some((step, flags, operation)) = next(&mut reader) else {
+            stop(&runner, &Failure::refusal(b"the plan cannot be read"), 0);
+        };
+        runner.step = step;
+        if flags & IS_ALTERNATIVE != 0 && first_failure.is_none() {
+            continue;
+        }
+        let branch = u8::from(flags & IS_ALTERNATIVE != 0);
+        match runner.run(operation) {
+            Ok(()) => first_failure = None,
+            Err(failure) if flags & HAS_ALTERNATIVE != 0 => first_failure = Some(failure),
+            Err(failure) => stop(&runner, &failure, branch),
+        }
+    }
+    stop(&runner, &Failure::refusal(b"the plan ends without execve"), 0)
+}
+
+fn next<'p>(reader: &mut Reader<'p>) -> Option<(u16, u8, Sealed<'p>)> {
+    let (step, code, flags) = (reader.u16()?, reader.u8()?, reader.u8()?);
+    Some((step, flags, Sealed::read(code, reader)?))
+}
+
+fn stop(runner: &Runner, failure: &Failure, branch: u8) -> ! {
+    let _ = runner.send(&failure.report(Kind::Failed, runner.step, branch));
+    process::exit(EXIT_FAILED)
+}
+
+/// The errno of a failure that means "not there".
+pub fn missing(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
+}

@@ -1,0 +1,71 @@
+//! The container's terminal: a pseudoterminal of its own devpts (pty(7)).
+
+use crate_run_plan::operation::target;
+use crate_run_plan::report::{Call, Kind, Report};
+use crate_run_plan::slot::{Handle, Slot};
+use crate_run_sys::files::{self, flag};
+use crate_run_sys::mounts::{self, Depth};
+use crate_run_sys::{Fd, sockets, terminal};
+
+use crate::failure::{Failure, Named, Outcome};
+use crate::inside::{self, Shape};
+use crate::runner::Runner;
+
+/// Opens both sides. The other side is opened through the master (TIOCGPTPEER), not by the path /dev/pts/N,
+/// which could be anything (CVE-2025-52565).
+pub fn open(runner: &mut Runner, rows: u32, columns: u32, uid: u32) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    let resolve = flag::RESOLVE_IN_ROOT | flag::RESOLVE_NO_SYMLINKS;
+    let access = flag::O_RDWR | flag::O_NOCTTY;
+    let master = files::openat2(root, c"dev/pts/ptmx", access, 0, resolve).named(Call::Openat2)?;
+    if files::filesystem_magic(master).named(Call::Fstat)? != files::DEVPTS_MAGIC {
+        return Err(Failure::refusal(b"/dev/pts/ptmx is not on a devpts"));
+    }
+    terminal::unlock(master).named(Call::Ioctl)?;
+    let peer = terminal::open_peer(master).named(Call::Ioctl)?;
+    if rows != 0 && columns != 0 {
+        terminal::set_size(peer, rows as u16, columns as u16).named(Call::Ioctl)?;
+    }
+    if uid != 0 {
+        files::change_owner(peer, uid, u32::MAX).named(Call::Chown)?;
+    }
+    runner.fill(Slot::MASTER, master);
+    runner.fill(Slot::TERMINAL, peer);
+    Ok(())
+}
+
+/// /dev/console is the same terminal (config.md, process.terminal).
+pub fn mount_console(runner: &Runner) -> Outcome {
+    let (root, peer) = (runner.slot(Slot::ROOT)?, runner.slot(Slot::TERMINAL)?);
+    let tree = mounts::clone_tree(peer, c"", Depth::One).named(Call::OpenTree)?;
+    let console = inside::mount_target(root, c"dev/console", Shape::File, target::NO_LINKS)?;
+    mounts::attach(tree, console).named(Call::MoveMount)?;
+    files::close(console);
+    files::close(tree);
+    Ok(())
+}
+
+/// Exactly one message with the master side, then it is closed here: whoever has it reads the container's output.
+pub fn send(runner: &Runner, to: Handle) -> Outcome {
+    let (to, master) = (runner.descriptor(to)?, runner.slot(Slot::MASTER)?);
+    if to == runner.line {
+        let message = Report::new(Kind::Terminal, 0).encode();
+        sockets::send(to, &message, Some(master)).named(Call::Sendmsg)?;
+    } else {
+        sockets::send(to, sockets::MASTER_NAME.to_bytes(), Some(master)).named(Call::Sendmsg)?;
+        files::close(to);
+    }
+    files::close(master);
+    Ok(())
+}
+
+/// After setsid(2): the controlling terminal and the three standard streams.
+pub fn take(runner: &Runner) -> Outcome {
+    let peer = runner.slot(Slot::TERMINAL)?;
+    terminal::make_controlling(peer).named(Call::Ioctl)?;
+    for stream in 0..3 {
+        files::dup_to(peer, Fd(stream)).named(Call::Dup)?;
+    }
+    files::close(peer);
+    Ok(())
+}

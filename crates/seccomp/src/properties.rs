@@ -1,0 +1,57 @@
+//! Properties that every compiled profile has, checked on random profiles.
+
+use proptest::prelude::*;
+
+use crate::model::{self, Reading};
+use crate::{Arch, LONGEST_PROGRAM, Newcomers, compile_with, verdict};
+
+const ENOSYS: u32 = 0x0005_0000 | 38;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The program says what a plain reading of the profile says; where several rules match, one of them.
+    #[test]
+    fn a_program_means_what_its_profile_says(
+        profile in model::profiles(),
+        native in prop::sample::select(vec![Arch::X86_64, Arch::Aarch64]),
+        newcomers in prop::sample::select(vec![Newcomers::Enosys, Newcomers::Default]),
+        seed in any::<u64>(),
+    ) {
+        let Ok(program) = compile_with(&profile, native, newcomers) else { return Ok(()) };
+        let default = profile.default_action().as_u32(None);
+        let strict = default & 0x7fff_0000 < 0x7ff0_0000;
+        for sample in model::samples(&profile, native, seed) {
+            let is = verdict(&program, sample.audit, sample.nr, &sample.args);
+            let right = match model::read(&profile, native, &sample) {
+                Reading::Stranger => is == 0,
+                Reading::Nothing { newcomer } if newcomer && strict && newcomers == Newcomers::Enosys => is == ENOSYS,
+                Reading::Nothing { .. } => is == default,
+                Reading::Plainly(action) => is == action,
+                Reading::Matches(actions) => actions.contains(&is),
+            };
+            prop_assert!(right, "{is:#x} for {sample:x?}: {:x?}", model::read(&profile, native, &sample));
+        }
+    }
+
+    /// What the kernel checks when it loads a filter: known instructions, aligned loads, jumps that stay inside.
+    #[test]
+    fn a_program_is_well_formed(profile in model::profiles()) {
+        let Ok(program) = compile_with(&profile, Arch::X86_64, Newcomers::Enosys) else { return Ok(()) };
+        let length = program.instructions.len();
+        prop_assert!((1..=LONGEST_PROGRAM).contains(&length));
+        prop_assert_eq!(program.bytes().len(), length * 8);
+        for (at, instruction) in program.instructions.iter().enumerate() {
+            let left = length - at - 1;
+            let fine = match instruction.code {
+                0x20 => instruction.k < 64 && instruction.k % 4 == 0 && left > 0,
+                0x54 => left > 0,
+                0x05 => (instruction.k as usize) < left,
+                0x06 => true,
+                0x15 | 0x25 | 0x35 => usize::from(instruction.jt.max(instruction.jf)) < left,
+                _ => false,
+            };
+            prop_assert!(fine, "{instruction:x?} at {at} of {length}");
+        }
+    }
+}
