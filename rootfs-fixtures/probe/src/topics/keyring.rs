@@ -1,9 +1,10 @@
 //! Keys that the kernel keeps for us: keyrings(7). Two containers must not share a session keyring.
 
 use super::{Answer, or_error};
-use crate::procfs;
-use linux_keyutils::{KeyRing, KeyRingIdentifier};
+use crate::{errno, procfs};
+use linux_keyutils::{KeyError, KeyRing, KeyRingIdentifier};
 use serde_json::{Value, json};
+use std::io;
 
 pub fn answer() -> Answer {
     let keys = procfs::read("/proc/keys").map(|text| text.lines().filter_map(parse).collect::<Value>());
@@ -12,12 +13,12 @@ pub fn answer() -> Answer {
 
 /// The kernel shows the user's default session keyring, `_uid_ses.UID`, to a process without one of its own.
 fn session() -> Answer {
-    let ring =
-        KeyRing::from_special_id(KeyRingIdentifier::Session, false).map_err(|error| format!("{error:?}"))?;
-    let metadata = ring.metadata().map_err(|error| format!("describing the session keyring: {error:?}"))?;
-    Ok(
-        json!({ "description": metadata.get_description(), "uid": metadata.get_uid(), "gid": metadata.get_gid() }),
-    )
+    // The crate has its own names for errors; the number is still in errno, where its system call left it.
+    let failed =
+        |_: KeyError| format!("asking for the session keyring: {}", errno::of(&io::Error::last_os_error()));
+    let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, false).map_err(failed)?;
+    let of = ring.metadata().map_err(failed)?;
+    Ok(json!({ "description": of.get_description(), "uid": of.get_uid(), "gid": of.get_gid() }))
 }
 
 /// `ID FLAGS USAGE EXPIRY PERMISSIONS UID GID TYPE DESCRIPTION`, proc_keys(5).
