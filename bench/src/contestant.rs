@@ -140,6 +140,17 @@ impl Floor {
             }
             (Flavour::Seccomp, None) | (Flavour::Plain, _) => {}
         }
+        Self::with_container(command, container)
+    }
+
+    /// Makes `count` containers in one process and prints how long each step took.
+    pub fn timed(&self, container: &Container, count: usize) -> Command {
+        let mut command = with_plain_environment(&self.program);
+        command.args(["-T", "-n", &count.to_string()]);
+        Self::with_container(command, container)
+    }
+
+    fn with_container(mut command: Command, container: &Container) -> Command {
         command.arg("-c").arg(&container.cgroup).arg("-r").arg(&container.rootfs).arg("/bin/true");
         command
     }

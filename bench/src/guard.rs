@@ -31,7 +31,7 @@ pub fn watch(words: &[String]) -> Result<()> {
     drop(world);
     match (status.success(), status.signal()) {
         (true, _) => Ok(()),
-        (false, Some(signal)) => bail!("ended by signal {signal}; everything it had made is removed"),
+        (false, Some(_)) => bail!("stopped before the end; everything it had made is removed"),
         (false, None) => bail!("the benchmark failed; everything it had made is removed"),
     }
 }

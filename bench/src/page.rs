@@ -7,6 +7,7 @@ use crate::experiments::growth::Growth;
 use crate::experiments::life::Times;
 use crate::experiments::memory::{Parked, Used};
 use crate::experiments::run::Runs;
+use crate::experiments::steps::StepTime;
 use crate::experiments::system_calls::{COUNTED, Calls};
 use crate::experiments::throughput::Rates;
 use crate::experiments::{Named, median_of};
@@ -23,6 +24,8 @@ const RUNTIMES: [&str; 2] = ["crun", "runc"];
 /// The figures of one run of the benchmark.
 pub struct Results {
     pub runs: Vec<Runs>,
+    /// Empty without a floor.
+    pub steps: Vec<StepTime>,
     pub lives: Vec<Times>,
     pub filtered_lives: Vec<Times>,
     pub used: Vec<Used>,
@@ -59,6 +62,7 @@ pub fn compose(
     blocks.extend(call_blocks(results));
     blocks.extend(rate_blocks(results));
     blocks.extend(growth_blocks(results));
+    blocks.extend(step_blocks(results));
     blocks.push(Block::Heading("Method".into()));
     blocks.push(Block::List(method(bench, machine)));
     blocks
@@ -278,10 +282,23 @@ fn growth_blocks(results: &Results) -> Vec<Block> {
     vec![Block::Heading("While other containers exist, ms".into()), Block::Table(table)]
 }
 
+fn step_blocks(results: &Results) -> Vec<Block> {
+    if results.steps.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::new(["step of the floor", "median", "p95"]);
+    for step in &results.steps {
+        table.row(vec![step.name.clone(), number(Some(step.median), 1), number(Some(step.p95), 1)]);
+    }
+    vec![Block::Heading("Where the kernel's time goes, microseconds".into()), Block::Table(table)]
+}
+
 fn method(bench: &Bench, machine: &Machine) -> Vec<String> {
     let amounts = &bench.amounts;
     vec![
-        "Only figures of the same run can be compared; the contestants take turns, forwards and backwards.".into(),
+        "Only figures of the same run can be compared. The contestants take turns in changing order, each order \
+         forwards and backwards."
+            .into(),
         "A time is the whole life of the command's process as its caller sees it, from spawn to wait.".into(),
         "Container: busybox, the mounts, masks, rights and namespaces of `runc spec` plus a cgroup namespace; no \
          terminal and no resource limits. State, bundles and root filesystem are on a tmpfs."

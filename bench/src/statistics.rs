@@ -65,15 +65,27 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile(&sorted, 0.5)
 }
 
-/// Who goes when: forwards in even rounds, backwards in odd ones, so that nobody always follows the same neighbour
-/// and a slow drift of the machine cancels out.
+/// Who goes when: round and contestant. An even round has an order of its own, the odd round after it has the same
+/// backwards. So a slow drift of the machine cancels out, and nobody always follows the same neighbour, whose
+/// network namespace the kernel may still be taking down.
 pub fn turns(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut order: Vec<usize> = (0..contestants).collect();
+    let mut state = 1;
     (0..rounds).flat_map(move |round| {
-        (0..contestants).map(move |place| match round % 2 {
-            0 => (round, place),
-            _ => (round, contestants - 1 - place),
-        })
+        match round % 2 {
+            0 => shuffle(&mut order, &mut state),
+            _ => order.reverse(),
+        }
+        order.clone().into_iter().map(move |contestant| (round, contestant))
     })
+}
+
+/// Fisher and Yates with a linear congruential generator (Knuth's MMIX constants): the same orders in every run.
+fn shuffle(order: &mut [usize], state: &mut u64) {
+    for last in (1..order.len()).rev() {
+        *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        order.swap(last, (*state >> 33) as usize % (last + 1));
+    }
 }
 
 #[cfg(test)]
@@ -126,9 +138,27 @@ mod tests {
         assert_eq!(median(&[]), None);
     }
 
+    fn rounds(contestants: usize, rounds: usize) -> Vec<Vec<usize>> {
+        let order: Vec<_> = turns(contestants, rounds).collect();
+        order.chunks(contestants).map(|round| round.iter().map(|turn| turn.1).collect()).collect()
+    }
+
     #[test]
-    fn turns_go_forwards_and_backwards() {
-        let order: Vec<_> = turns(3, 2).collect();
-        assert_eq!(order, [(0, 0), (0, 1), (0, 2), (1, 2), (1, 1), (1, 0)]);
+    fn every_second_round_is_the_one_before_it_backwards() {
+        for pair in rounds(4, 40).chunks(2) {
+            let backwards: Vec<_> = pair[1].iter().rev().copied().collect();
+            assert_eq!(pair[0], backwards);
+        }
+    }
+
+    #[test]
+    fn everybody_has_one_turn_a_round_and_follows_everybody_else_at_times() {
+        let mut neighbours = std::collections::HashSet::new();
+        for mut round in rounds(4, 40) {
+            round.windows(2).for_each(|pair| neighbours.extend([(pair[0], pair[1])]));
+            round.sort();
+            assert_eq!(round, [0, 1, 2, 3]);
+        }
+        assert_eq!(neighbours.len(), 4 * 3);
     }
 }

@@ -15,6 +15,11 @@ pub fn hold(bench: &mut Bench) -> anyhow::Result<Vec<String>> {
     let mut runtimes = std::mem::take(&mut bench.runtimes);
     for runtime in &mut runtimes {
         try_runs(bench, runtime, &mut notes)?;
+        if !runtime.can(Skill::Run(Flavour::Plain)) {
+            notes.push(format!("{}: everything else left out, because `run` does not work", runtime.name));
+            runtime.skills.clear();
+            continue;
+        }
         try_life(bench, runtime, &mut notes)?;
         try_detach(bench, runtime, &mut notes)?;
     }

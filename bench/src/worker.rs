@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::bench::{Amounts, Bench};
 use crate::bundle::{Bundles, CAPABILITIES, Flavour};
 use crate::contestant::{Floor, Runtime, Skill};
-use crate::experiments::{growth, life, memory, run, system_calls, throughput};
+use crate::experiments::{growth, life, memory, run, steps, system_calls, throughput};
 use crate::machine::Machine;
 use crate::measure::{Gauge, Runner};
 use crate::options::Options;
@@ -119,6 +119,7 @@ fn find_program(path: &Path) -> Option<PathBuf> {
 fn measure(bench: &Bench) -> Result<Results> {
     progress("run of /bin/true");
     let runs = run::measure(bench)?;
+    let steps = steps::measure(bench)?;
     progress("create, start, state, exec, kill, delete");
     let lives = life::measure(bench, Flavour::Plain)?;
     let filtered_lives = life::measure(bench, Flavour::Seccomp)?;
@@ -130,7 +131,7 @@ fn measure(bench: &Bench) -> Result<Results> {
     let rates = throughput::measure(bench)?;
     progress("growth with existing containers");
     let (growth, notes) = growth::measure(bench)?;
-    Ok(Results { runs, lives, filtered_lives, used, parked, calls, rates, growth, notes })
+    Ok(Results { runs, steps, lives, filtered_lives, used, parked, calls, rates, growth, notes })
 }
 
 fn progress(text: &str) {

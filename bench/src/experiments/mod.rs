@@ -4,6 +4,7 @@ pub mod growth;
 pub mod life;
 pub mod memory;
 pub mod run;
+pub mod steps;
 pub mod system_calls;
 pub mod throughput;
 
