@@ -1,1 +1,2 @@
 pub mod bundle;
+pub mod cgroup;

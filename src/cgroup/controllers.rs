@@ -1,0 +1,191 @@
+//! Controllers: which limits a cgroup can have at all.
+//!
+//! Kernel: `cgroup.controllers` of a cgroup lists what its parent gives it. The parent gives what is written to
+//! its `cgroup.subtree_control` ("+memory +pids"), and can give only what it has itself. So a controller must be
+//! enabled in every cgroup from the root down to the parent of the container's. A cgroup below the root that
+//! gives controllers may hold no processes (the no-internal-processes rule), else the write fails with EBUSY.
+//!
+//! We climb only as far as something is missing, and enable only what is asked for: each controller costs time
+//! in every cgroup below, and the upper levels belong to the host. What we enable stays enabled, since another
+//! container may have come to rely on it.
+//!
+//! OCI (config-linux.md, "Unified"): a controller that is missing or cannot be enabled is an error.
+//!
+//! Man page: cgroups(7), "Managing controllers". Kernel: cgroup-v2.rst, "Controlling Controllers".
+
+use std::collections::BTreeMap;
+
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::error::CgroupError;
+use super::hierarchy::Hierarchy;
+use super::path::CgroupPath;
+use super::v2::directory_error;
+use crate::bundle::finding::Pointer;
+
+/// One write to `cgroup.subtree_control`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enabled {
+    /// The cgroup whose children got the controllers: `/` or a `CgroupPath`.
+    pub path: String,
+    /// What was written, such as `+memory +pids`.
+    pub controllers: String,
+}
+
+impl Hierarchy {
+    /// The controllers that the top of the hierarchy has to give, such as `cpuset`, `cpu`, `io`, `memory`.
+    pub fn controllers(&self) -> Result<Vec<String>, CgroupError> {
+        Ok(words(&read(&self.root, "/", "cgroup.controllers")?).map(str::to_owned).collect())
+    }
+
+    /// Enables the `needed` controllers for the cgroup `path`, which must exist; each comes with the place in
+    /// config.json that asks for it (`limits::controllers`).
+    ///
+    /// Gives the writes that were necessary, outermost first. Errors: `ControllerAbsent`, `InternalProcesses`.
+    pub fn enable_controllers(
+        &self,
+        path: &CgroupPath,
+        needed: &BTreeMap<&str, &Pointer>,
+    ) -> Result<Vec<Enabled>, CgroupError> {
+        let mut to_write = Vec::new();
+        let mut child = Some(path.clone());
+        // Climb while the child lacks something that only its parent can give.
+        while let Some(level) = child {
+            let missing = self.missing(Some(&level), needed)?;
+            if missing.is_empty() {
+                break;
+            }
+            let parent = level.parent();
+            to_write.push((parent.clone(), missing));
+            child = parent;
+        }
+        if let Some((None, missing)) = to_write.last() {
+            self.refuse_absent(missing, needed)?;
+        }
+        to_write.reverse();
+        to_write.into_iter().map(|(parent, missing)| self.enable_below(parent.as_ref(), &missing)).collect()
+    }
+
+    /// The directory of `level`, and the root of the hierarchy for `None`.
+    fn level(&self, level: Option<&CgroupPath>) -> Result<Directory, CgroupError> {
+        let Some(path) = level else {
+            return self.root.beneath("").map_err(|errno| CgroupError::Directory {
+                action: "open",
+                path: "/".to_owned(),
+                source: errno.into(),
+            });
+        };
+        self.root.beneath(path.relative()).map_err(|errno| directory_error("open", path, errno))
+    }
+
+    /// Those of the `needed` controllers that `level` does not have.
+    fn missing<'a>(
+        &self,
+        level: Option<&CgroupPath>,
+        needed: &BTreeMap<&'a str, &Pointer>,
+    ) -> Result<Vec<&'a str>, CgroupError> {
+        let list = read(&self.level(level)?, shown(level), "cgroup.controllers")?;
+        Ok(needed.keys().copied().filter(|name| !words(&list).any(|word| word == *name)).collect())
+    }
+
+    /// An error for the first of `missing` that the top of the hierarchy does not have either.
+    fn refuse_absent(&self, missing: &[&str], needed: &BTreeMap<&str, &Pointer>) -> Result<(), CgroupError> {
+        let list = read(&self.root, "/", "cgroup.controllers")?;
+        let Some(name) = missing.iter().find(|name| !words(&list).any(|word| word == **name)) else {
+            return Ok(());
+        };
+        // The root of the machine has no cgroup.type; the root of a cgroup namespace has one.
+        let top = match self.root.read("cgroup.type") {
+            Err(Errno::NOENT) => Top::Machine,
+            _ => Top::Namespace,
+        };
+        // An unreadable /proc/cgroups only makes the reason less exact.
+        let table = std::fs::read_to_string("/proc/cgroups").unwrap_or_default();
+        Err(CgroupError::ControllerAbsent {
+            controller: (*name).to_owned(),
+            path: "/".to_owned(),
+            why: why_absent(name, &table, top),
+            at: needed.get(name).map(|place| (*place).clone()),
+        })
+    }
+
+    /// Gives the children of `parent` the controllers `names`, all in one write: the kernel takes all or none.
+    fn enable_below(&self, parent: Option<&CgroupPath>, names: &[&str]) -> Result<Enabled, CgroupError> {
+        let words: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
+        let (path, controllers) = (shown(parent).to_owned(), words.join(" "));
+        match self.level(parent)?.write("cgroup.subtree_control", &controllers) {
+            Ok(()) => Ok(Enabled { path, controllers }),
+            Err(Errno::BUSY) => Err(CgroupError::InternalProcesses { path, controllers }),
+            Err(errno) => Err(CgroupError::Write {
+                path,
+                file: "cgroup.subtree_control".to_owned(),
+                value: controllers,
+                at: None,
+                source: errno.into(),
+            }),
+        }
+    }
+}
+
+fn shown(level: Option<&CgroupPath>) -> &str {
+    level.map_or("/", |path| path.as_str())
+}
+
+fn words(list: &str) -> std::str::SplitWhitespace<'_> {
+    list.split_whitespace()
+}
+
+fn read(directory: &Directory, path: &str, file: &str) -> Result<String, CgroupError> {
+    directory.read(file).map_err(|errno| CgroupError::Read {
+        path: path.to_owned(),
+        file: file.to_owned(),
+        source: errno.into(),
+    })
+}
+
+/// What the top of the mounted hierarchy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Top {
+    Machine,
+    Namespace,
+}
+
+/// Why the top of the hierarchy lacks `controller`, from the text of /proc/cgroups (cgroups(7)).
+fn why_absent(controller: &str, table: &str, top: Top) -> String {
+    // v1 has another name for io; the table shows the names of v1.
+    let v1_name = if controller == "io" { "blkio" } else { controller };
+    let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = row.into_iter().find(|row| row.first() == Some(&v1_name));
+    match row.as_deref() {
+        Some([_, "0", _, "0"]) => {
+            format!("the kernel was started without it (cgroup_disable={v1_name})")
+        }
+        Some([_, hierarchy, ..]) if *hierarchy != "0" => {
+            format!("it is bound to cgroup v1 as {v1_name} (hierarchy {hierarchy} in /proc/cgroups)")
+        }
+        _ if top == Top::Namespace => {
+            "the cgroup that holds this cgroup namespace does not give it to its children".to_owned()
+        }
+        _ => "this kernel does not have it".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n\
+                         cpu\t1\t1\t1\nblkio\t7\t1\t1\nmemory\t0\t5\t0\nhugetlb\t0\t1\t1\n";
+
+    #[test]
+    fn the_reason_for_an_absent_controller_is_looked_up() {
+        let why = |name| why_absent(name, TABLE, Top::Machine);
+        assert!(why("cpu").contains("bound to cgroup v1 as cpu (hierarchy 1"));
+        assert!(why("io").contains("bound to cgroup v1 as blkio (hierarchy 7"));
+        assert!(why("memory").contains("cgroup_disable=memory"));
+        assert!(why("rdma").contains("does not have it"));
+        assert!(why_absent("hugetlb", TABLE, Top::Namespace).contains("cgroup namespace"));
+        assert!(why_absent("memory", "", Top::Machine).contains("does not have it"));
+    }
+}

@@ -1,0 +1,198 @@
+//! Waiting for a cgroup: killed, frozen, thawed. And counting: processes, kills for want of memory.
+//!
+//! Kernel: `cgroup.events` tells whether any process lives in the cgroup or below it (`populated`) and whether
+//! all of them stand still (`frozen`). A change wakes poll(2) with POLLPRI, but only those who have read the file
+//! since the last change; so every round reads first and then waits. Writing 1 to `cgroup.kill` (5.14) kills
+//! everything in the subtree at once, also what is forking; no list of processes has to be walked.
+//!
+//! Each wait takes the instant at which to give up. A process in an uninterruptible system call can hold up a
+//! kill and a freeze for as long as it likes.
+//!
+//! OCI (runtime.md, "Kill", "Delete") asks for the effect only; runc and crun poll every 10 to 100 ms instead.
+//!
+//! Man pages: cgroups(7), "cgroup.events"; poll(2). Kernel: cgroup-v2.rst, "Core Interface Files".
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::directory::{Directory, read_whole};
+use super::error::CgroupError;
+use super::v2::{Cgroup, directory_error};
+
+/// The content of `cgroup.events`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// Processes live in the cgroup or in one below it. Zombies do not count.
+    pub populated: bool,
+    /// Every process in the subtree stands still.
+    pub frozen: bool,
+}
+
+/// The content of `memory.events`: how often each thing happened in the subtree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryEvents {
+    /// `memory.max` was about to be exceeded.
+    pub max: u64,
+    /// The limit was reached and an allocation was about to fail.
+    pub oom: u64,
+    /// Processes killed by the OOM killer.
+    pub oom_kill: u64,
+}
+
+impl Cgroup {
+    /// Whether processes live in it, and whether they stand still.
+    pub fn events(&self) -> Result<Events, CgroupError> {
+        let text = self.directory.read("cgroup.events");
+        text.map(|text| parse_events(&text)).map_err(|errno| self.read_error("cgroup.events", errno))
+    }
+
+    /// The counters of the memory controller; `None` when it is not enabled here.
+    pub fn memory_events(&self) -> Result<Option<MemoryEvents>, CgroupError> {
+        Ok(self.read_file("memory.events")?.map(|text| parse_memory_events(&text)))
+    }
+
+    /// Kills every process in the cgroup and below it, and waits until all are gone or `deadline` has come.
+    ///
+    /// Frozen processes die too. An empty cgroup is left alone. Errors: `Deadline`.
+    pub fn kill(&self, deadline: Instant) -> Result<(), CgroupError> {
+        if !self.events()?.populated {
+            return Ok(());
+        }
+        self.write_file("cgroup.kill", "1")?;
+        self.wait_until_empty(deadline)
+    }
+
+    /// Waits until no process lives in the cgroup or below it.
+    pub fn wait_until_empty(&self, deadline: Instant) -> Result<(), CgroupError> {
+        self.wait_for("become empty", deadline, |events| !events.populated)
+    }
+
+    /// Stops every process in the cgroup and below it where it stands.
+    ///
+    /// When `deadline` comes first, the cgroup is thawed again: a half-frozen container helps nobody.
+    pub fn freeze(&self, deadline: Instant) -> Result<(), CgroupError> {
+        self.write_file("cgroup.freeze", "1")?;
+        let frozen = self.wait_for("freeze", deadline, |events| events.frozen);
+        if frozen.is_err() {
+            // The error of the wait is the one to tell; thawing needs no wait of its own.
+            let _ = self.write_file("cgroup.freeze", "0");
+        }
+        frozen
+    }
+
+    /// Lets every process in the cgroup run again. Fails with `Deadline` while a cgroup above it is frozen.
+    pub fn thaw(&self, deadline: Instant) -> Result<(), CgroupError> {
+        self.write_file("cgroup.freeze", "0")?;
+        self.wait_for("thaw", deadline, |events| !events.frozen)
+    }
+
+    /// The ids of the processes in the cgroup and below it, in ascending order, as this pid namespace sees them.
+    pub fn processes(&self) -> Result<Vec<i32>, CgroupError> {
+        let mut found = Vec::new();
+        collect_processes(&self.directory, &mut found)
+            .map_err(|errno| directory_error("list the processes of", self.path(), errno))?;
+        // A process that moves or ends while we look may be seen twice.
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    fn wait_for(
+        &self,
+        awaited: &'static str,
+        deadline: Instant,
+        done: impl Fn(&Events) -> bool,
+    ) -> Result<(), CgroupError> {
+        let file = self
+            .directory
+            .file("cgroup.events", OFlags::RDONLY)
+            .map_err(|errno| self.read_error("cgroup.events", errno))?;
+        loop {
+            let events = match read_whole(file.as_fd()) {
+                Ok(text) => parse_events(&text),
+                // The cgroup was removed: nothing lives there and nothing stands still.
+                Err(Errno::NODEV) if done(&Events::default()) => return Ok(()),
+                Err(errno) => return Err(self.read_error("cgroup.events", errno)),
+            };
+            if done(&events) {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(CgroupError::Deadline { path: self.path().to_string(), awaited });
+            }
+            wait_for_change(&file, left).map_err(|errno| self.read_error("cgroup.events", errno))?;
+        }
+    }
+}
+
+/// Sleeps until `cgroup.events`, which was read before, changes, or until `longest` is over.
+pub(super) fn wait_for_change(file: &OwnedFd, longest: Duration) -> Result<(), Errno> {
+    // Anything that does not fit into the kernel's type is as good as for ever.
+    let timeout = Timespec::try_from(longest).ok();
+    match rustix::event::poll(&mut [PollFd::new(file, PollFlags::PRI)], timeout.as_ref()) {
+        // The caller reads the file and the clock again in any case.
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Depth first, with the descriptors of one branch open at a time.
+fn collect_processes(directory: &Directory, found: &mut Vec<i32>) -> Result<(), Errno> {
+    let list = match directory.read("cgroup.procs") {
+        // A threaded cgroup shows its processes only at the top of its domain (cgroups(7)).
+        Err(Errno::OPNOTSUPP) => String::new(),
+        // Removed since we opened it.
+        Err(Errno::NODEV) => return Ok(()),
+        other => other?,
+    };
+    found.extend(list.lines().filter_map(|line| line.parse::<i32>().ok()));
+    for name in directory.children()? {
+        match directory.beneath(&name) {
+            Ok(child) => collect_processes(&child, found)?,
+            Err(Errno::NOENT | Errno::NODEV) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// The number behind `key` in a file of "key number" lines.
+fn number(text: &str, key: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(name, _)| *name == key)?.1.trim().parse().ok()
+}
+
+fn parse_events(text: &str) -> Events {
+    let is_set = |key| number(text, key) == Some(1);
+    Events { populated: is_set("populated"), frozen: is_set("frozen") }
+}
+
+fn parse_memory_events(text: &str) -> MemoryEvents {
+    let count = |key| number(text, key).unwrap_or(0);
+    MemoryEvents { max: count("max"), oom: count("oom"), oom_kill: count("oom_kill") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_by_name() {
+        let both = Events { populated: true, frozen: true };
+        assert_eq!(parse_events("populated 1\nfrozen 1\n"), both);
+        assert_eq!(parse_events("frozen 1\nnew 7\npopulated 1\n"), both);
+        assert_eq!(parse_events("populated 0\nfrozen 0\n"), Events::default());
+        assert_eq!(parse_events(""), Events::default());
+    }
+
+    #[test]
+    fn oom_kill_is_not_confused_with_oom() {
+        let text = "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 9\n";
+        assert_eq!(parse_memory_events(text), MemoryEvents { max: 12, oom: 3, oom_kill: 2 });
+    }
+}

@@ -1,0 +1,122 @@
+//! Where the cgroup v2 hierarchy is mounted, and where in it the runtime itself stands.
+//!
+//! Three kinds of hosts exist. *Unified*: cgroup2 at /sys/fs/cgroup, every controller in it. *Hybrid*: v1
+//! directories below a tmpfs, and cgroup2 at /sys/fs/cgroup/unified with whatever controllers v1 left over.
+//! *Legacy*: v1 only. We drive cgroup2 on the first two; a limit whose controller belongs to v1 is an error
+//! that says so. On a legacy host no container is made.
+//!
+//! What a mount is cannot be told from its path, so it is told from the file system's magic number.
+//!
+//! Man pages: cgroups(7), statfs(2). Kernel: cgroup-v2.rst, "Mounting".
+
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::error::CgroupError;
+
+/// CGROUP2_SUPER_MAGIC of linux/magic.h ("cgrp").
+const CGROUP2_MAGIC: u64 = 0x6367_7270;
+/// TMPFS_MAGIC of linux/magic.h.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+
+/// How the host mounts cgroup2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// cgroup2 is the whole of /sys/fs/cgroup.
+    Unified,
+    /// cgroup2 lies beside cgroup v1, which holds most controllers.
+    Hybrid,
+}
+
+/// The mounted cgroup2 hierarchy.
+#[derive(Debug)]
+pub struct Hierarchy {
+    pub(super) root: Directory,
+    place: PathBuf,
+    kind: Kind,
+}
+
+impl Hierarchy {
+    /// The hierarchy of this host, at /sys/fs/cgroup or, beside v1, at /sys/fs/cgroup/unified.
+    pub fn find() -> Result<Self, CgroupError> {
+        Self::find_at(Path::new("/sys/fs/cgroup"))
+    }
+
+    /// The hierarchy at or below `place`.
+    pub fn find_at(place: &Path) -> Result<Self, CgroupError> {
+        let absent = |found: String| CgroupError::NoHierarchy { place: place.to_owned(), found };
+        let root =
+            Directory::open(place).map_err(|errno| absent(format!("it cannot be opened ({errno})")))?;
+        match magic(&root).map_err(|errno| absent(format!("statfs fails ({errno})")))? {
+            CGROUP2_MAGIC => Ok(Self { root, place: place.to_owned(), kind: Kind::Unified }),
+            TMPFS_MAGIC => {
+                let place = place.join("unified");
+                match Directory::open(&place) {
+                    Ok(root) if magic(&root) == Ok(CGROUP2_MAGIC) => {
+                        Ok(Self { root, place, kind: Kind::Hybrid })
+                    }
+                    _ => {
+                        Err(absent("only cgroup v1 is mounted, which this program does not drive".to_owned()))
+                    }
+                }
+            }
+            other => Err(absent(format!("another file system is mounted there (magic {other:#x})"))),
+        }
+    }
+
+    /// The mount point.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Whether cgroup v1 lies beside it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The cgroup of this process, from /proc/self/cgroup: `/a/b`, as seen from its cgroup namespace.
+    pub fn own_cgroup() -> Result<String, CgroupError> {
+        let unknown = |found: &str| CgroupError::NoHierarchy {
+            place: PathBuf::from("/proc/self/cgroup"),
+            found: found.to_owned(),
+        };
+        let text =
+            std::fs::read_to_string("/proc/self/cgroup").map_err(|error| unknown(&error.to_string()))?;
+        own_cgroup_in(&text).map(str::to_owned).ok_or_else(|| unknown("it has no line that starts with 0::"))
+    }
+}
+
+/// The v2 line of /proc/PID/cgroup is the one of hierarchy 0 with no controllers.
+fn own_cgroup_in(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("0::"))
+}
+
+fn magic(directory: &Directory) -> Result<u64, Errno> {
+    Ok(rustix::fs::fstatfs(directory)?.f_type as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_cgroup_is_the_line_without_controllers() {
+        assert_eq!(own_cgroup_in("0::/\n"), Some("/"));
+        assert_eq!(
+            own_cgroup_in("2:cpu:/x\n1:name=systemd:/y\n0::/user.slice/a b\n"),
+            Some("/user.slice/a b")
+        );
+        assert_eq!(own_cgroup_in("2:cpu:/x\n"), None);
+    }
+
+    #[test]
+    fn what_is_no_cgroup_mount_is_an_error_that_says_what_it_is() {
+        let error = Hierarchy::find_at(Path::new("/proc")).expect_err("/proc is procfs");
+        assert!(error.to_string().contains("another file system"), "{error}");
+        let error = Hierarchy::find_at(Path::new("/proc/self/status")).expect_err("a file");
+        assert!(error.to_string().contains("cannot be opened"), "{error}");
+        assert!(error.cure().is_some());
+    }
+}

@@ -1,0 +1,252 @@
+//! The `memory` controller: how much memory and swap the cgroup may hold.
+//!
+//! Kernel: at `memory.max` the kernel first reclaims and then kills. `memory.low` is what reclaim leaves alone
+//! while others have more. `memory.swap.max` counts swap only.
+//!
+//! OCI (config-linux.md, "Memory") speaks of cgroup v1, where `swap` counts memory *and* swap. The conversion:
+//!
+//! | `limit` | `swap` | `memory.swap.max` |
+//! |---|---|---|
+//! | any | absent or 0 | untouched; `max` when `limit` is -1 |
+//! | any | -1 | `max` |
+//! | -1 | n | n |
+//! | m | n >= m | n - m, so 0 when both are equal |
+//! | absent or 0 | n | an error: there is nothing to subtract |
+//!
+//! Order: swap before memory. When a running container is given less of both, the memory limit pushes pages
+//! out, and by then the new swap limit must hold. A kernel without swap has no `memory.swap.max`, which is
+//! all right for `max` and for 0.
+//!
+//! Man page: cgroups(7), "memory". Kernel: cgroup-v2.rst, "Memory".
+
+use oci_spec::runtime::LinuxMemory;
+
+use super::limits::{Setting, max_or_number};
+use crate::bundle::finding::{Finding, Pointer};
+
+/// The writes to `memory.swap.max`, `memory.max` and `memory.low`, in bytes.
+pub fn settings(memory: &LinuxMemory, at: &Pointer) -> Vec<Setting> {
+    let mut list = Vec::new();
+    list.extend(swap_setting(memory, at));
+    if let Some(value) = max_or_number(memory.limit()) {
+        let why = match value.as_str() {
+            "max" => "no limit on memory".to_owned(),
+            bytes => format!(
+                "at {bytes} bytes of memory the kernel reclaims, then kills a process of the container"
+            ),
+        };
+        list.push(Setting::new("memory.max", value, why, at.key("limit")));
+    }
+    if let Some(value) = max_or_number(memory.reservation()) {
+        let why = format!("reclaim spares the container while it holds less than this ({value})");
+        list.push(Setting::new("memory.low", value, why, at.key("reservation")));
+    }
+    list
+}
+
+/// `linux.resources.memory.swap` is memory and swap together; v2 wants the swap alone.
+fn swap_setting(memory: &LinuxMemory, at: &Pointer) -> Option<Setting> {
+    let limit = memory.limit().unwrap_or(0);
+    let (value, why) = match memory.swap().unwrap_or(0) {
+        0 if limit == -1 => ("max".to_owned(), "no limit on memory, so none on swap".to_owned()),
+        0 => return None,
+        -1 => ("max".to_owned(), "no limit on swap".to_owned()),
+        swap if limit == -1 => (swap.to_string(), format!("at most {swap} bytes of swap")),
+        swap => {
+            let bytes = swap.saturating_sub(limit).max(0);
+            let why =
+                format!("{swap} bytes of memory and swap less {limit} of memory leave {bytes} for swap");
+            (bytes.to_string(), why)
+        }
+    };
+    let held_without_the_file = value == "max" || value == "0";
+    let asked_at = if memory.swap().unwrap_or(0) == 0 { "limit" } else { "swap" };
+    let setting = Setting::new("memory.swap.max", value, why, at.key(asked_at));
+    Some(if held_without_the_file { setting.if_present() } else { setting })
+}
+
+/// Impossible pairs of limits, and v1 knobs that v2 does not have.
+pub fn findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
+    let mut list = Vec::new();
+    let fields = [("limit", memory.limit()), ("reservation", memory.reservation()), ("swap", memory.swap())];
+    for (name, value) in fields {
+        if let Some(bytes) = value.filter(|bytes| *bytes < -1) {
+            let message = format!("a memory {name} of {bytes} bytes is not a size");
+            list.push(
+                Finding::error(at.key(name), message).cure("write a number of bytes, or -1 for no limit"),
+            );
+        }
+    }
+    list.extend(swap_findings(memory, at));
+    list.extend(v1_findings(memory, at));
+    list
+}
+
+/// Memory and swap together cannot be less than memory alone.
+fn swap_findings(memory: &LinuxMemory, at: &Pointer) -> Option<Finding> {
+    let swap = memory.swap().filter(|swap| *swap > 0)?;
+    let limit = memory.limit().unwrap_or(0);
+    if limit == 0 {
+        let message = "unable to set swap limit without memory limit: cgroup v2 limits swap alone, and swap \
+                       alone is this value less memory.limit";
+        return Some(Finding::error(at.key("swap"), message).cure("set memory.limit too"));
+    }
+    if limit > swap {
+        let message =
+            format!("memory and swap together ({swap} bytes) are less than the memory limit ({limit} bytes)");
+        return Some(Finding::error(at.key("swap"), message).cure("give swap the sum of memory and swap"));
+    }
+    None
+}
+
+/// Knobs of cgroup v1 that v2 does not have. Kernel memory is only warned about: engines of old still send it,
+/// and v2 counts it in `memory.max` anyway.
+fn v1_findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
+    let mut list = Vec::new();
+    // The field is deprecated in the specification; a container that still asks for it must be told.
+    #[allow(deprecated)]
+    let kernel = memory.kernel();
+    for (name, value) in [("kernel", kernel), ("kernelTCP", memory.kernel_tcp())] {
+        if value.is_some_and(|bytes| bytes > 0) {
+            let message = format!("memory.{name} is ignored: cgroup v2 counts kernel memory in memory.limit");
+            list.push(Finding::warning(at.key(name), message).cure("leave it out"));
+        }
+    }
+    if let Some(swappiness) = memory.swappiness() {
+        let message =
+            format!("swappiness {swappiness} cannot be set: cgroup v2 has no swappiness of its own");
+        list.push(Finding::error(at.key("swappiness"), message).cure("leave it out, or limit swap instead"));
+    }
+    if memory.disable_oom_killer() == Some(true) {
+        let message = "the OOM killer cannot be switched off on cgroup v2";
+        list.push(Finding::error(at.key("disableOOMKiller"), message).cure("leave it out"));
+    }
+    if memory.use_hierarchy() == Some(false) {
+        let message = "accounting without hierarchy does not exist on cgroup v2";
+        list.push(Finding::error(at.key("useHierarchy"), message).cure("leave it out"));
+    }
+    list
+}
+
+/// For a container that runs: the complaint when `checkBeforeUpdate` is set and the new limit is not above
+/// what is in use. `memory_in_use` and `swap_in_use` are bytes (`memory.current`, `memory.swap.current`).
+///
+/// OCI, "Memory": with `checkBeforeUpdate` a limit below the current use must be rejected.
+pub fn update_findings(
+    memory: &LinuxMemory,
+    memory_in_use: u64,
+    swap_in_use: u64,
+    at: &Pointer,
+) -> Vec<Finding> {
+    if memory.check_before_update() != Some(true) {
+        return Vec::new();
+    }
+    let asked = [
+        ("limit", memory.limit(), memory_in_use),
+        ("swap", memory.swap(), memory_in_use.saturating_add(swap_in_use)),
+    ];
+    let refused = asked.into_iter().filter_map(|(name, limit, used)| {
+        let limit = u64::try_from(limit?).ok().filter(|limit| *limit > 0 && *limit <= used)?;
+        let message = format!("the new {name} of {limit} bytes is not above the {used} bytes in use");
+        Some(Finding::error(at.key(name), message).cure("ask for more, or leave checkBeforeUpdate out"))
+    });
+    refused.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::finding::Severity;
+    use crate::cgroup::limits::Optional;
+
+    fn memory(json: &str) -> LinuxMemory {
+        serde_json::from_str(json).expect("a LinuxMemory object")
+    }
+
+    fn written(json: &str) -> Vec<String> {
+        let list = settings(&memory(json), &Pointer::root());
+        list.iter().map(|setting| format!("{}={}", setting.file, setting.value)).collect()
+    }
+
+    fn found(json: &str) -> Vec<(Severity, String)> {
+        let list = findings(&memory(json), &Pointer::root());
+        list.into_iter().map(|finding| (finding.severity, finding.at.as_str().to_owned())).collect()
+    }
+
+    #[test]
+    fn limits_are_bytes_or_max_and_zero_is_unset() {
+        assert_eq!(written(r#"{"limit": 4096}"#), ["memory.max=4096"]);
+        assert_eq!(written(r#"{"limit": 0, "reservation": 0}"#), [""; 0]);
+        assert_eq!(written(r#"{"reservation": 2048}"#), ["memory.low=2048"]);
+        assert_eq!(written(r#"{"reservation": -1}"#), ["memory.low=max"]);
+    }
+
+    #[test]
+    fn swap_is_what_exceeds_the_memory_limit() {
+        assert_eq!(written(r#"{"limit": 100, "swap": 300}"#), ["memory.swap.max=200", "memory.max=100"]);
+        assert_eq!(written(r#"{"limit": 100, "swap": 100}"#), ["memory.swap.max=0", "memory.max=100"]);
+        assert_eq!(written(r#"{"limit": 100, "swap": -1}"#), ["memory.swap.max=max", "memory.max=100"]);
+        assert_eq!(written(r#"{"limit": -1, "swap": 300}"#), ["memory.swap.max=300", "memory.max=max"]);
+        assert_eq!(written(r#"{"limit": 100, "swap": 0}"#), ["memory.max=100"]);
+        assert_eq!(written(r#"{"swap": -1}"#), ["memory.swap.max=max"]);
+    }
+
+    #[test]
+    fn unlimited_memory_alone_also_frees_swap() {
+        let list = settings(&memory(r#"{"limit": -1}"#), &Pointer::root());
+        assert_eq!(list[0].file, "memory.swap.max");
+        assert_eq!(list[0].value, "max");
+        assert_eq!(list[0].at.as_str(), "/limit");
+    }
+
+    #[test]
+    fn only_max_and_zero_may_lack_the_swap_file() {
+        let optional = |json| settings(&memory(json), &Pointer::root())[0].optional.clone();
+        assert_eq!(optional(r#"{"limit": 100, "swap": 100}"#), Optional::IfPresent);
+        assert_eq!(optional(r#"{"limit": 100, "swap": -1}"#), Optional::IfPresent);
+        assert_eq!(optional(r#"{"limit": 100, "swap": 101}"#), Optional::Required);
+    }
+
+    #[test]
+    fn impossible_swap_is_an_error() {
+        let error = |place: &str| vec![(Severity::Error, place.to_owned())];
+        assert_eq!(found(r#"{"limit": 200, "swap": 100}"#), error("/swap"));
+        assert_eq!(found(r#"{"swap": 100}"#), error("/swap"));
+        assert_eq!(found(r#"{"limit": 0, "swap": 100}"#), error("/swap"));
+        assert_eq!(found(r#"{"limit": -2}"#), error("/limit"));
+        assert_eq!(found(r#"{"limit": 100, "swap": -7}"#), error("/swap"));
+        assert_eq!(found(r#"{"reservation": -2}"#), error("/reservation"));
+        assert_eq!(found(r#"{"limit": 100, "swap": 100, "reservation": 50}"#), []);
+        assert_eq!(found(r#"{"limit": -1, "swap": 5}"#), []);
+    }
+
+    #[test]
+    fn knobs_of_v1_are_errors_only_when_they_ask_for_something() {
+        assert_eq!(found(r#"{"swappiness": 0}"#), [(Severity::Error, "/swappiness".to_owned())]);
+        assert_eq!(
+            found(r#"{"disableOOMKiller": true}"#),
+            [(Severity::Error, "/disableOOMKiller".to_owned())]
+        );
+        assert_eq!(found(r#"{"useHierarchy": false}"#), [(Severity::Error, "/useHierarchy".to_owned())]);
+        assert_eq!(found(r#"{"kernel": 5}"#), [(Severity::Warning, "/kernel".to_owned())]);
+        assert_eq!(found(r#"{"kernelTCP": 5}"#), [(Severity::Warning, "/kernelTCP".to_owned())]);
+        assert_eq!(
+            found(r#"{"disableOOMKiller": false, "useHierarchy": true, "kernel": -1, "kernelTCP": 0}"#),
+            []
+        );
+    }
+
+    #[test]
+    fn an_update_below_the_use_is_refused_when_asked_to_check() {
+        let refused = |json, used, swap| {
+            let list = update_findings(&memory(json), used, swap, &Pointer::root());
+            list.into_iter().map(|finding| finding.at.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(r#"{"limit": 100, "checkBeforeUpdate": true}"#, 100, 0), ["/limit"]);
+        assert_eq!(refused(r#"{"limit": 101, "checkBeforeUpdate": true}"#, 100, 0), [""; 0]);
+        assert_eq!(refused(r#"{"limit": 1, "checkBeforeUpdate": false}"#, 100, 0), [""; 0]);
+        assert_eq!(refused(r#"{"limit": -1, "checkBeforeUpdate": true}"#, 100, 0), [""; 0]);
+        let both = r#"{"limit": 150, "swap": 180, "checkBeforeUpdate": true}"#;
+        assert_eq!(refused(both, 100, 80), ["/swap"]);
+    }
+}

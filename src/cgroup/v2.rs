@@ -1,0 +1,220 @@
+//! One cgroup of version 2: made, opened, written to, read.
+//!
+//! Making it is mkdir(2), once for each level that is missing. What was made is remembered, so that the undo
+//! removes exactly that. A cgroup that is there already is accepted only when it is empty and not frozen (OCI
+//! config-linux.md, "Cgroups Path": such a check must give an error); otherwise two containers would share
+//! limits, and killing one would kill the other.
+//!
+//! The descriptor of the directory is the handle for everything: clone3(2) takes it for `CLONE_INTO_CGROUP`, so
+//! that the first process is born inside. Writing to `cgroup.procs` later would wait for an RCU grace period,
+//! and the process would have run outside for a moment. bpf(2) takes it to attach the device program.
+//!
+//! Order: make the cgroup, enable controllers above it (`controllers`), write the settings, then clone. The
+//! files of a controller appear only when it is enabled.
+//!
+//! Man pages: cgroups(7), clone(2), mkdirat(2). Kernel: cgroup-v2.rst, "Interface Files".
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::error::CgroupError;
+use super::events::Events;
+use super::hierarchy::Hierarchy;
+use super::limits::{Optional, Setting};
+use super::path::CgroupPath;
+
+/// How often a parent may vanish under us before we give up: each time another delete was faster.
+const RACES: usize = 8;
+
+/// An open cgroup.
+#[derive(Debug)]
+pub struct Cgroup {
+    pub(super) directory: Directory,
+    path: CgroupPath,
+    created: Vec<CgroupPath>,
+}
+
+/// What became of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The value was written to the file that the setting names.
+    Written,
+    /// The file does not exist, so the other file of the setting was written.
+    WrittenElsewhere { file: String },
+    /// The file does not exist, and the setting does not need it.
+    NotNeeded,
+}
+
+impl Cgroup {
+    /// Makes the cgroup at `path` with every missing level above it.
+    ///
+    /// A failure leaves no new level behind. Errors: `InUse` when it exists with processes or frozen;
+    /// `Directory` when the kernel refuses a level (mkdir(2); EAGAIN: `cgroup.max.depth` or `.descendants`).
+    pub fn create(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Self, CgroupError> {
+        let mut created = Vec::new();
+        let made = make_levels(&hierarchy.root, path, &mut created);
+        let checked = made.and_then(|directory| {
+            let existed = created.last() != Some(path);
+            let cgroup = Self { directory, path: path.clone(), created: created.clone() };
+            if existed { cgroup.refuse_if_in_use().map(|()| cgroup) } else { Ok(cgroup) }
+        });
+        if checked.is_err() {
+            hierarchy.remove_empty(&created);
+        }
+        checked
+    }
+
+    /// Opens the cgroup at `path`, or gives `None` when there is none.
+    pub fn open(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Option<Self>, CgroupError> {
+        match hierarchy.root.beneath(path.relative()) {
+            Ok(directory) => Ok(Some(Self { directory, path: path.clone(), created: Vec::new() })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(directory_error("open", path, errno)),
+        }
+    }
+
+    /// Its place below the mount.
+    pub fn path(&self) -> &CgroupPath {
+        &self.path
+    }
+
+    /// The levels that `create` made, outermost first: what the undo has to remove.
+    pub fn created(&self) -> &[CgroupPath] {
+        &self.created
+    }
+
+    /// Writes one setting, or its alternative where the kernel does not have the file.
+    pub fn apply(&self, setting: &Setting) -> Result<Applied, CgroupError> {
+        let error = match self.write_file(&setting.file, &setting.value) {
+            Ok(()) => return Ok(Applied::Written),
+            Err(error) => error,
+        };
+        let file_is_missing = error.errno() == Some(Errno::NOENT.raw_os_error());
+        match &setting.optional {
+            Optional::IfPresent if file_is_missing => Ok(Applied::NotNeeded),
+            Optional::OrElse { file, value } if file_is_missing => self
+                .write_file(file, value)
+                .map(|()| Applied::WrittenElsewhere { file: file.clone() })
+                .map_err(|error| error.asked_at(&setting.at)),
+            _ => Err(error.asked_at(&setting.at)),
+        }
+    }
+
+    /// Writes `value` to `file`, a name without a slash, in one write(2).
+    pub fn write_file(&self, file: &str, value: &str) -> Result<(), CgroupError> {
+        self.directory.write(file, value).map_err(|errno| CgroupError::Write {
+            path: self.path.to_string(),
+            file: file.to_owned(),
+            value: value.to_owned(),
+            at: None,
+            source: errno.into(),
+        })
+    }
+
+    /// The content of `file`, a name without a slash; `None` when the kernel or the controller does not have it.
+    pub fn read_file(&self, file: &str) -> Result<Option<String>, CgroupError> {
+        match self.directory.read(file) {
+            Ok(content) => Ok(Some(content)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.read_error(file, errno)),
+        }
+    }
+
+    /// Why clone3(2) with `CLONE_INTO_CGROUP` failed with `errno`, when the cgroup is the reason (clone(2)).
+    pub fn why_not_born(&self, errno: i32) -> Option<String> {
+        let path = &self.path;
+        let reason = match Errno::from_raw_os_error(errno) {
+            Errno::BUSY => "it gives controllers to child cgroups, and so may hold no process of its own",
+            Errno::OPNOTSUPP => "its cgroup.type is \"domain invalid\": a cgroup above it is threaded",
+            Errno::AGAIN => "pids.max of it, or of a cgroup above it, is reached",
+            Errno::ACCESS => "cgroup.procs of the nearest common parent is not writable for this user",
+            Errno::NODEV => "it was removed in the meantime",
+            _ => return None,
+        };
+        Some(format!("no process can be born into cgroup {path}: {reason}"))
+    }
+
+    fn refuse_if_in_use(&self) -> Result<(), CgroupError> {
+        let Events { populated, frozen } = self.events()?;
+        let state = match (populated, frozen) {
+            (true, _) => "holds processes",
+            (false, true) => "is frozen",
+            (false, false) => return Ok(()),
+        };
+        Err(CgroupError::InUse { path: self.path.to_string(), state })
+    }
+
+    pub(super) fn read_error(&self, file: &str, errno: Errno) -> CgroupError {
+        CgroupError::Read { path: self.path.to_string(), file: file.to_owned(), source: errno.into() }
+    }
+}
+
+impl AsFd for Cgroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+pub(super) fn directory_error(action: &'static str, path: &CgroupPath, errno: Errno) -> CgroupError {
+    CgroupError::Directory { action, path: path.to_string(), source: errno.into() }
+}
+
+/// Opens `path`, making what is missing and noting it in `created`.
+fn make_levels(
+    root: &Directory,
+    path: &CgroupPath,
+    created: &mut Vec<CgroupPath>,
+) -> Result<Directory, CgroupError> {
+    for _ in 0..RACES {
+        match try_make_levels(root, path, created) {
+            // A parent was removed between two of our calls: begin again at the root.
+            Err((_, Errno::NOENT | Errno::NODEV)) => {}
+            Err((level, errno)) => return Err(directory_error("create", &level, errno)),
+            Ok(directory) => return Ok(directory),
+        }
+    }
+    Err(directory_error("create", path, Errno::NOENT))
+}
+
+fn try_make_levels(
+    root: &Directory,
+    path: &CgroupPath,
+    created: &mut Vec<CgroupPath>,
+) -> Result<Directory, (CgroupPath, Errno)> {
+    let (mut directory, missing) = deepest_existing(root, path)?;
+    for level in missing {
+        match directory.make(level.name()) {
+            Ok(()) if !created.contains(&level) => created.push(level.clone()),
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err((level, errno)),
+        }
+        directory = directory.beneath(level.name()).map_err(|errno| (level, errno))?;
+    }
+    Ok(directory)
+}
+
+/// The innermost cgroup above `path` that exists, and the levels below it, outermost first. The last level is
+/// always among them: mkdir(2) is the one call that tells surely whether it is new.
+fn deepest_existing(
+    root: &Directory,
+    path: &CgroupPath,
+) -> Result<(Directory, Vec<CgroupPath>), (CgroupPath, Errno)> {
+    let mut missing = vec![path.clone()];
+    let mut above = path.parent();
+    loop {
+        let relative = above.as_ref().map_or("", |above| above.relative());
+        match (root.beneath(relative), above) {
+            (Ok(directory), _) => {
+                missing.reverse();
+                return Ok((directory, missing));
+            }
+            (Err(Errno::NOENT), Some(level)) => {
+                above = level.parent();
+                missing.push(level);
+            }
+            (Err(errno), level) => return Err((level.unwrap_or_else(|| path.clone()), errno)),
+        }
+    }
+}
