@@ -1,4 +1,5 @@
-//! Bundles: one busybox root filesystem for all, and a config.json like that of `runc spec` for each container.
+//! Bundles: one busybox root filesystem for all, and a config.json like that of `runc spec` for each
+//! container.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -75,7 +76,8 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// Makes the root filesystem. Needs a static busybox, installed or to be had from Debian's busybox-static.
+    /// Makes the root filesystem. Needs a static busybox: installed, or to be had from Debian's package
+    /// busybox-static.
     pub fn prepare(place: &Place, seccomp: Profile) -> Result<Bundles> {
         let rootfs = place.scratch.join("rootfs");
         for directory in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
@@ -124,7 +126,11 @@ impl Bundles {
                 "args": args,
                 "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
                 "cwd": "/",
-                "capabilities": { "bounding": CAPABILITIES, "effective": CAPABILITIES, "permitted": CAPABILITIES },
+                "capabilities": {
+                    "bounding": CAPABILITIES,
+                    "effective": CAPABILITIES,
+                    "permitted": CAPABILITIES,
+                },
                 "rlimits": [{ "type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024 }],
                 "noNewPrivileges": true,
             },
@@ -136,7 +142,8 @@ impl Bundles {
                 "namespaces": namespaces.map(|kind| json!({ "type": kind })),
                 "maskedPaths": [
                     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
+                    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware",
+                    "/proc/scsi",
                 ],
                 "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
             },
@@ -153,19 +160,20 @@ impl Bundles {
 }
 
 fn mounts() -> Value {
-    let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| json!({ "destination": destination, "type": kind, "source": source, "options": options });
     let tmpfs = ["nosuid", "strictatime", "mode=755", "size=65536k"];
     let devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
     let shm = ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"];
-    let locked = ["nosuid", "noexec", "nodev"];
+    let mqueue = ["nosuid", "noexec", "nodev"];
+    let sysfs = ["nosuid", "noexec", "nodev", "ro"];
+    let cgroup = ["nosuid", "noexec", "nodev", "relatime", "ro"];
     json!([
         { "destination": "/proc", "type": "proc", "source": "proc" },
-        mount("/dev", "tmpfs", "tmpfs", &tmpfs),
-        mount("/dev/pts", "devpts", "devpts", &devpts),
-        mount("/dev/shm", "tmpfs", "shm", &shm),
-        mount("/dev/mqueue", "mqueue", "mqueue", &locked),
-        mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+        { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": tmpfs },
+        { "destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": devpts },
+        { "destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": shm },
+        { "destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": mqueue },
+        { "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": sysfs },
+        { "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": cgroup },
     ])
 }
 
@@ -189,7 +197,8 @@ fn static_busybox(scratch: &Path) -> Result<PathBuf> {
     found.into_iter().find(|path| path.exists()).context("busybox-static holds no bin/busybox")
 }
 
-/// Whether a 64-bit little-endian ELF image names a dynamic loader (PT_INTERP, elf(5)). Anything else counts as one.
+/// Whether a 64-bit little-endian ELF image names a dynamic loader (PT_INTERP, elf(5)). Anything else counts
+/// as one.
 fn has_interpreter(image: &[u8]) -> bool {
     const PT_INTERP: u64 = 3;
     let number = |at: usize, size: usize| {

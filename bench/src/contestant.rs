@@ -96,7 +96,8 @@ impl Runtime {
         }
     }
 
-    /// Brings `container` to an end whatever state it is in, so that a failure does not spoil the next measurement.
+    /// Brings `container` to an end whatever state it is in, so that a failure does not spoil the next
+    /// measurement.
     pub fn clear(&self, container: &Container) {
         end_members(&container.cgroup);
         let mut delete = self.command(&["delete", "--force", &container.id]);

@@ -1,9 +1,10 @@
 //! `crate-run-bench`: crate-run, its peers and the kernel's floor, side by side on one machine.
 //!
-//! Two processes share the work. The *guard* makes the private world (mounts, cgroup, scratch directory), starts
-//! the *worker* in it and removes everything when the worker has ended, however it ended. The worker measures:
-//! each figure is the whole life of a process, from spawn to wait, and the contestants take turns (A B C, C B A)
-//! so that whatever else the machine does hits all of them. Only figures of the same run are comparable.
+//! Two processes share the work. The *guard* makes the private world (mounts, cgroup, scratch directory),
+//! starts the *worker* in it and removes everything when the worker has ended, however it ended. The worker
+//! measures: each figure is the whole life of a process, from spawn to wait, and the contestants take turns
+//! (A B C, C B A) so that whatever else the machine does hits all of them. Only figures of the same run are
+//! comparable.
 
 mod bench;
 mod bundle;

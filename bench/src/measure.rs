@@ -23,7 +23,8 @@ impl Runner {
         Ok(Runner { words })
     }
 
-    /// Milliseconds from before the spawn to after the wait. A failing or hanging command has no time, but a reason.
+    /// Milliseconds from before the spawn to after the wait. A failing or hanging command has no time, but a
+    /// reason.
     pub fn time(&self, command: &mut Command) -> Result<f64, String> {
         let prepared = self.words.set_len(0).and_then(|()| self.words.try_clone());
         let words = prepared.map_err(|problem| format!("no file for stderr: {problem}"))?;
@@ -111,7 +112,8 @@ fn usage_in(text: &str) -> Option<Usage> {
     Some(Usage { peak_kib: next()?, page_faults: next()?, cpu_ms: next()? / 1e3 })
 }
 
-/// The calls in the last line of `strace -c`: share, seconds, microseconds per call, calls, perhaps errors, `total`.
+/// The calls in the last line of `strace -c`: share, seconds, microseconds per call, calls, perhaps errors,
+/// `total`.
 fn total_calls(text: &str) -> Option<u64> {
     let line = text.lines().rfind(|line| line.ends_with(" total"))?;
     line.split_whitespace().nth(3)?.parse().ok()

@@ -1,6 +1,6 @@
 //! The report's contents: what was measured, how, and how it compares.
 
-use crate::bench::Bench;
+use crate::bench::{Amounts, Bench};
 use crate::bundle::Flavour;
 use crate::contestant::{FLOOR, Step};
 use crate::experiments::growth::Growth;
@@ -294,31 +294,32 @@ fn step_blocks(results: &Results) -> Vec<Block> {
 }
 
 fn method(bench: &Bench, machine: &Machine) -> Vec<String> {
-    let amounts = &bench.amounts;
-    vec![
-        "Only figures of the same run can be compared. The contestants take turns in changing order, each order \
-         forwards and backwards."
-            .into(),
-        "A time is the whole life of the command's process as its caller sees it, from spawn to wait.".into(),
-        "Container: busybox, the mounts, masks, rights and namespaces of `runc spec` plus a cgroup namespace; no \
-         terminal and no resource limits. State, bundles and root filesystem are on a tmpfs."
-            .into(),
-        format!("Rounds: {} of `run`, {} of the single commands, each after a warm-up.", amounts.runs, amounts.lives),
+    let Amounts { runs, lives, launched, launch_rounds, .. } = bench.amounts;
+    let origin = bench.bundles.seccomp_origin();
+    let varying = [
+        format!("Rounds: {runs} of `run`, {lives} of the single commands, each after a warm-up."),
+        format!(
+            "Containers per second: {launched} shared by the launchers, the middle of {launch_rounds} times."
+        ),
         format!("Scheduling: {}. Containers inherit it.", machine.scheduling),
-        format!("Seccomp: {}. The floor loads the filter that crun compiled from it.", bench.bundles.seccomp_origin()),
-        "The floor makes the same container with nothing but the system calls it takes; no config, no state, no \
-         checks. Its source says which."
-            .into(),
-        "cgroups: the version 2 hierarchy. Where the machine mounts version 1, a private mount namespace shows \
-         version 2 alone."
-            .into(),
-        "Peak memory is the resident set of the largest process of the command (wait4); the kernel counts it in \
-         batches, so small values are good to about 100 KiB. For `run` the container's busybox counts too."
-            .into(),
-        format!("Containers per second: {} containers shared by the launchers, the middle of {} launches.",
-            amounts.launched, amounts.launch_rounds),
-    ]
+        format!("Seccomp: {origin}. The floor loads the filter that crun compiled from it."),
+    ];
+    METHOD.iter().map(|line| line.to_string()).chain(varying).collect()
 }
+
+const METHOD: [&str; 6] = [
+    "Only figures of the same run can be compared. The contestants take turns in changing order, each order \
+     forwards and backwards.",
+    "A time is the whole life of the command's process as its caller sees it, from spawn to wait.",
+    "Container: busybox, the mounts, masks, rights and namespaces of `runc spec` plus a cgroup namespace; no \
+     terminal and no resource limits. State, bundles and root filesystem are on a tmpfs.",
+    "The floor makes the same container with nothing but the system calls it takes; no config, no state, no \
+     checks. Its source says which.",
+    "cgroups: the version 2 hierarchy. Where the machine mounts version 1, a private mount namespace shows \
+     version 2 alone.",
+    "Peak memory is the resident set of the largest process of the command (wait4); the kernel counts it in \
+     batches, so small values are good to about 100 KiB. For `run` the container's busybox counts too.",
+];
 
 /// A figure with so many digits, or a dash where there is none.
 fn number(figure: Option<f64>, digits: usize) -> String {

@@ -1,8 +1,8 @@
 //! Docker's default seccomp profile, brought into the form that runtimes read.
 //!
-//! Engines keep one profile for all machines, with conditions: a rule may hold only for some architectures, only
-//! with or without a capability, only from some kernel on. A runtime gets the rules that are left when the conditions
-//! are decided (OCI runtime-spec, config-linux.md, "Seccomp").
+//! Engines keep one profile for all machines, with conditions: a rule may hold only for some architectures,
+//! only with or without a capability, only from some kernel on. A runtime gets the rules that are left when
+//! the conditions are decided (OCI runtime-spec, config-linux.md, "Seccomp").
 
 use std::path::Path;
 
@@ -202,7 +202,10 @@ mod tests {
             "defaultErrnoRet": 38,
             "defaultErrno": "ENOSYS",
             "archMap": [
-                { "architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X32"] },
+                {
+                    "architecture": "SCMP_ARCH_X86_64",
+                    "subArchitectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+                },
                 { "architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"] },
             ],
             "syscalls": rules,
@@ -229,7 +232,8 @@ mod tests {
     #[test]
     fn only_the_words_of_the_runtime_form_are_kept() {
         let rules = json!([{
-            "names": ["personality"], "action": "SCMP_ACT_ALLOW", "comment": "x", "errno": "EPERM", "errnoRet": 1,
+            "names": ["personality"], "action": "SCMP_ACT_ALLOW", "comment": "x",
+            "errno": "EPERM", "errnoRet": 1,
             "args": [{ "index": 0, "value": 8, "valueTwo": 0, "op": "SCMP_CMP_EQ" }], "includes": {},
         }, { "names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [], "errnoRet": null }]);
         let target = Target { machine: "x86_64", kernel: (6, 1), capabilities: &[] };

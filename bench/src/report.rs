@@ -33,13 +33,19 @@ impl Table {
         self.lines().map(|cells| cells[column].chars().count()).max().unwrap_or(0)
     }
 
-    /// Cells padded to columns: the first to the left, numbers to the right.
+    /// Whether a column holds nothing but figures, dashes for missing ones, and empty cells.
+    fn holds_figures(&self, column: usize) -> bool {
+        let figure = |cell: &String| cell.is_empty() || cell == "-" || cell.parse::<f64>().is_ok();
+        self.rows.iter().all(|cells| figure(&cells[column]))
+    }
+
+    /// Cells padded to columns: figures to the right, words to the left.
     fn aligned(&self, cells: &[String]) -> Vec<String> {
         let pad = |(column, cell): (usize, &String)| {
             let width = self.width(column);
-            match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
+            match self.holds_figures(column) {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
             }
         };
         cells.iter().enumerate().map(pad).collect()
@@ -81,9 +87,9 @@ pub fn markdown(blocks: &[Block]) -> String {
 
 fn markdown_table(table: &Table) -> String {
     let line = |cells: &[String]| format!("| {} |\n", table.aligned(cells).join(" | "));
-    let rule = (0..table.head.len()).map(|column| match column {
-        0 => format!("| {} ", "-".repeat(table.width(column).max(3))),
-        _ => format!("| {}: ", "-".repeat(table.width(column).max(3) - 1)),
+    let rule = (0..table.head.len()).map(|column| match table.holds_figures(column) {
+        true => format!("| {}: ", "-".repeat(table.width(column).max(3) - 1)),
+        false => format!("| {} ", "-".repeat(table.width(column).max(3))),
     });
     let rule: String = rule.collect::<String>() + "|\n";
     let rows: String = table.rows.iter().map(|cells| line(cells)).collect();

@@ -65,9 +65,9 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile(&sorted, 0.5)
 }
 
-/// Who goes when: round and contestant. An even round has an order of its own, the odd round after it has the same
-/// backwards. So a slow drift of the machine cancels out, and nobody always follows the same neighbour, whose
-/// network namespace the kernel may still be taking down.
+/// Who goes when: round and contestant. An even round has an order of its own, the odd round after it has the
+/// same backwards. So a slow drift of the machine cancels out, and nobody always follows the same neighbour,
+/// whose network namespace the kernel may still be taking down.
 pub fn turns(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut order: Vec<usize> = (0..contestants).collect();
     let mut state = 1;
@@ -80,7 +80,8 @@ pub fn turns(contestants: usize, rounds: usize) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// Fisher and Yates with a linear congruential generator (Knuth's MMIX constants): the same orders in every run.
+/// Fisher and Yates with a linear congruential generator (Knuth's MMIX constants): the same orders in every
+/// run.
 fn shuffle(order: &mut [usize], state: &mut u64) {
     for last in (1..order.len()).rev() {
         *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -114,8 +114,8 @@ fn left_out(runtime: &Runtime, what: &str, reason: &str) -> String {
     format!("{}: {what} left out: {reason}", runtime.name)
 }
 
-/// The seccomp program that crun compiled for the profile: it keeps it in the container's state directory, newer
-/// versions in a cache under the state root.
+/// The seccomp program that crun compiled for the profile: it keeps it in the container's state directory,
+/// newer versions in a cache under the state root.
 fn find_filter(bench: &Bench) -> anyhow::Result<Option<PathBuf>> {
     let Some(crun) = bench.able(Skill::Step(Step::Create)).find(|runtime| runtime.name == "crun") else {
         return Ok(None);

@@ -1,6 +1,8 @@
-//! The world the benchmark lives in: a private mount namespace with a scratch directory and a cgroup2 hierarchy.
+//! The world the benchmark lives in: a private mount namespace with a scratch directory and a cgroup2
+//! hierarchy.
 //!
-//! The machine's own mounts are never touched. Its cgroup2 hierarchy gets one directory, which is removed again.
+//! The machine's own mounts are never touched. Its cgroup2 hierarchy gets one directory, which is removed
+//! again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
