@@ -19,6 +19,7 @@
 //! The plain deny-all and allow-all are two instructions. With the built-in rules it is 25.
 //! Man page: bpf(2). Kernel: Documentation/bpf/standardization/instruction-set.rst.
 
+use super::insn::{AND, EXIT, Insn, JA, JEQ, JNE, JSET, LOAD, MOV, Program, SHIFT};
 use super::simplify::simplify;
 use super::{Access, EVERY_ACCESS, Kind, Pattern, Rule, Verdict};
 
@@ -39,54 +40,11 @@ const ACCESS: u8 = 3;
 const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
 
-/// One eBPF instruction (`struct bpf_insn` of linux/bpf.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Insn {
-    pub code: u8,
-    pub dst: u8,
-    pub src: u8,
-    pub off: i16,
-    pub imm: i32,
-}
-
-/// A program for BPF_PROG_LOAD with the type BPF_PROG_TYPE_CGROUP_DEVICE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program(Vec<Insn>);
-
 /// More rules than a program can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{rules} device rules are more than the {MOST_RULES} that one program can hold")]
 pub struct TooManyRules {
     pub rules: usize,
-}
-
-impl Program {
-    pub fn insns(&self) -> &[Insn] {
-        &self.0
-    }
-
-    /// The program as bpf(2) takes it: 8 bytes for each instruction, in the byte order of this machine.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.0.len() * 8);
-        for insn in &self.0 {
-            // The two registers are bit fields of one byte, and bit fields start at opposite ends.
-            let registers = if cfg!(target_endian = "little") {
-                insn.src << 4 | insn.dst
-            } else {
-                insn.dst << 4 | insn.src
-            };
-            bytes.extend([insn.code, registers]);
-            bytes.extend(insn.off.to_ne_bytes());
-            bytes.extend(insn.imm.to_ne_bytes());
-        }
-        bytes
-    }
-
-    /// One line for each instruction, in the notation of the kernel's verifier log.
-    pub fn listing(&self) -> String {
-        let numbered = self.0.iter().enumerate();
-        numbered.map(|(at, insn)| format!("{at:3}: {}\n", shown(insn, at))).collect()
-    }
 }
 
 /// Compiles `rules` (`devices::rules`): `decide` in machine code.
@@ -275,34 +233,6 @@ fn loads(body: &[Insn]) -> Vec<Insn> {
     list
 }
 
-// Instruction codes: class, operation and source in one byte. The 32-bit forms compare exactly the 32 bits of a
-// device number; the 64-bit ones would extend the sign of the constant.
-const LOAD: u8 = 0x61; // BPF_LDX | BPF_W | BPF_MEM
-const AND: u8 = 0x54; // BPF_ALU | BPF_AND | BPF_K
-const SHIFT: u8 = 0x74; // BPF_ALU | BPF_RSH | BPF_K
-const MOV: u8 = 0xb4; // BPF_ALU | BPF_MOV | BPF_K
-const JA: u8 = 0x05; // BPF_JMP | BPF_JA
-const JEQ: u8 = 0x16; // BPF_JMP32 | BPF_JEQ | BPF_K
-const JNE: u8 = 0x56; // BPF_JMP32 | BPF_JNE | BPF_K
-const JSET: u8 = 0x46; // BPF_JMP32 | BPF_JSET | BPF_K
-const EXIT: u8 = 0x95; // BPF_JMP | BPF_EXIT
-
-fn shown(insn: &Insn, at: usize) -> String {
-    let target = at as i64 + 1 + i64::from(insn.off);
-    let (register, number) = (insn.dst, insn.imm.cast_unsigned());
-    match insn.code {
-        LOAD => format!("r{register} = *(u32 *)(r{} + {})", insn.src, insn.off),
-        AND => format!("w{register} &= {number:#x}"),
-        SHIFT => format!("w{register} >>= {number}"),
-        MOV => format!("w{register} = {number}"),
-        JA => format!("goto {target}"),
-        JEQ => format!("if w{register} == {number} goto {target}"),
-        JNE => format!("if w{register} != {number} goto {target}"),
-        JSET => format!("if w{register} & {number:#x} goto {target}"),
-        _ => "exit".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::parsed;
@@ -369,12 +299,6 @@ mod tests {
  24: exit
 ";
         assert_eq!(program.listing(), expected);
-    }
-
-    #[test]
-    fn an_instruction_is_eight_bytes() {
-        let program = compile(&[]).expect("deny all");
-        assert_eq!(program.bytes(), [0xb4, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     /// The costliest list: no two rules in a row have one verdict, kind or number in common.
