@@ -1,13 +1,14 @@
 //! Controllers: which limits a cgroup can have at all.
 //!
-//! Kernel: `cgroup.controllers` of a cgroup lists what its parent gives it. The parent gives what is written to
-//! its `cgroup.subtree_control` ("+memory +pids"), and can give only what it has itself. So a controller must be
-//! enabled in every cgroup from the root down to the parent of the container's. A cgroup below the root that
-//! gives controllers may hold no processes (the no-internal-processes rule), else the write fails with EBUSY.
+//! Kernel: `cgroup.controllers` of a cgroup lists what its parent gives it. The parent gives what is written
+//! to its `cgroup.subtree_control` ("+memory +pids"), and can give only what it has itself. So a controller
+//! must be enabled in every cgroup from the root down to the parent of the container's. A cgroup below the
+//! root that gives controllers may hold no processes (the no-internal-processes rule), else the write fails
+//! with EBUSY.
 //!
-//! We climb only as far as something is missing, and enable only what is asked for: each controller costs time
-//! in every cgroup below, and the upper levels belong to the host. What we enable stays enabled, since another
-//! container may have come to rely on it.
+//! We climb only as far as something is missing, and enable only what is asked for: each controller costs
+//! time in every cgroup below, and the upper levels belong to the host. What we enable stays enabled, since
+//! another container may have come to rely on it.
 //!
 //! OCI (config-linux.md, "Unified"): a controller that is missing or cannot be enabled is an error.
 //!
@@ -42,7 +43,7 @@ impl Hierarchy {
     /// Enables the `needed` controllers for the cgroup `path`, which must exist; each comes with the place in
     /// config.json that asks for it (`limits::controllers`).
     ///
-    /// Gives the writes that were necessary, outermost first. Errors: `ControllerAbsent`, `InternalProcesses`.
+    /// Gives the writes that it took, outermost first. Errors: `ControllerAbsent`, `InternalProcesses`.
     pub fn enable_controllers(
         &self,
         path: &CgroupPath,
@@ -110,7 +111,7 @@ impl Hierarchy {
         })
     }
 
-    /// Gives the children of `parent` the controllers `names`, all in one write: the kernel takes all or none.
+    /// Gives the children of `parent` the controllers `names`, in one write: the kernel takes all or none.
     fn enable_below(&self, parent: Option<&CgroupPath>, names: &[&str]) -> Result<Enabled, CgroupError> {
         let words: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
         let (path, controllers) = (shown(parent).to_owned(), words.join(" "));

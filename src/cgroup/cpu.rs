@@ -13,8 +13,8 @@
 //! `realtimeRuntime` and `realtimePeriod` have no file on v2.
 //!
 //! Order: while `cpu.idle` is 1 the kernel refuses every weight, and a burst may never exceed the quota, not
-//! even between two writes. So an idle cgroup gets no weight, and a burst is first set to 0, then the quota is
-//! set, then the burst: the same three writes are right for a new cgroup and for one with older limits.
+//! even between two writes. So an idle cgroup gets no weight, and a burst is first set to 0, then the quota
+//! is set, then the burst: the same three writes are right for a new cgroup and for one with older limits.
 //!
 //! Man page: cgroups(7), "cpu". Kernel: cgroup-v2.rst, "CPU"; sched-bwc.rst.
 

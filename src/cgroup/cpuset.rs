@@ -1,8 +1,8 @@
 //! The `cpuset` controller: on which processors, and on which memory nodes.
 //!
 //! Kernel: `cpuset.cpus` and `cpuset.mems` take lists such as `0-3,7`. A list that is not within the parent's
-//! `cpuset.cpus.effective` is accepted and cut down without a word; `cpuset.cpus.effective` shows the outcome.
-//! `CLONE_INTO_CGROUP` puts even the first instruction of the child on the right processor.
+//! `cpuset.cpus.effective` is accepted and cut down without a word; `cpuset.cpus.effective` shows the
+//! outcome. `CLONE_INTO_CGROUP` puts even the first instruction of the child on the right processor.
 //!
 //! OCI (config-linux.md, "CPU"): `cpus` and `mems` are passed on as they stand; empty means unset.
 //!

@@ -1,12 +1,12 @@
 //! Handing the container's cgroup to the user of the container.
 //!
 //! Kernel: whoever may write to `cgroup.procs`, `cgroup.threads` and `cgroup.subtree_control` of a cgroup may
-//! divide it further. The limits in it stay with the owner of the files above, so a container can divide what it
-//! was given and never take more. /sys/kernel/cgroup/delegate (4.15) lists the files of this kernel.
+//! divide it further. The limits in it stay with the owner of the files above, so a container can divide what
+//! it was given and never take more. /sys/kernel/cgroup/delegate (4.15) lists the files of this kernel.
 //!
-//! OCI (config-linux.md, "Cgroup ownership"): only with a new cgroup namespace *and* a writable mount of it at
-//! /sys/fs/cgroup, and then the directory and those files, and no others, go to the host uid of process.user.
-//! Files that are missing are passed over.
+//! OCI (config-linux.md, "Cgroup ownership"): only with a new cgroup namespace *and* a writable mount of it
+//! at /sys/fs/cgroup, and then the directory and those files, and no others, go to the host uid of
+//! process.user. Files that are missing are passed over.
 //!
 //! Man page: cgroups(7), "Cgroup delegation". Kernel: cgroup-v2.rst, "Delegation".
 

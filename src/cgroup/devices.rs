@@ -1,8 +1,8 @@
 //! Which devices a container may use: the rules of `linux.resources.devices`.
 //!
 //! Kernel: cgroup v1 had a `devices` controller with lists. v2 has a hook instead: an eBPF program of type
-//! `BPF_PROG_TYPE_CGROUP_DEVICE` is asked at every mknod(2) and every open of a device node, and answers 1 or 0.
-//! Programs of all cgroups above must agree, so a container can never widen what it got.
+//! `BPF_PROG_TYPE_CGROUP_DEVICE` is asked at every mknod(2) and every open of a device node, and answers 1 or
+//! 0. Programs of all cgroups above must agree, so a container can never widen what it got.
 //!
 //! OCI (config-linux.md, "Allowed Device list"): rules are applied in order. An unset type means all devices,
 //! an unset major or minor number means every number. We read the list so: *each of read, write and mknod is
@@ -11,8 +11,8 @@
 //! (runc before 1.0-rc91 opened everything: GHSA-g54h-m393-cpwq). A rule for all devices overrides everything
 //! before it, which is the reset that `a` meant on v1.
 //!
-//! The built-in rules come last and so always win: mknod of anything (harmless without read or write), and the
-//! nodes that every container has.
+//! The built-in rules come last and so always win: mknod of anything (harmless without read or write), and
+//! the nodes that every container has.
 //!
 //! `simplify` drops rules that cannot matter, `program` compiles the rest. Loading and attaching is bpf(2).
 //! Man pages: bpf(2), cgroups(7). Kernel: cgroup-v2.rst, "Device controller".

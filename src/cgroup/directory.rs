@@ -1,8 +1,9 @@
 //! A cgroup directory as a file descriptor: the few system calls that the driver is made of.
 //!
 //! A descriptor stays with its directory whatever happens to names, so nothing is looked up twice. Every name
-//! is opened with `O_NOFOLLOW`, every longer path with openat2(2) and `RESOLVE_BENEATH`, `RESOLVE_NO_SYMLINKS`
-//! and `RESOLVE_NO_XDEV`: it cannot leave the cgroup file system, whoever made the names in it.
+//! is opened with `O_NOFOLLOW`, every longer path with openat2(2) and `RESOLVE_BENEATH`,
+//! `RESOLVE_NO_SYMLINKS` and `RESOLVE_NO_XDEV`: it cannot leave the cgroup file system, whoever made the
+//! names in it.
 //!
 //! Man pages: openat2(2), mkdirat(2), unlinkat(2), getdents64(2).
 

@@ -35,8 +35,8 @@ pub enum CgroupError {
 
     /// The no-internal-processes rule of cgroup v2.
     #[error(
-        "cannot enable the controllers {controllers} below cgroup {path} (EBUSY): processes live in it, and a \
-         cgroup with processes of its own cannot give controllers to its children"
+        "cannot enable the controllers {controllers} below cgroup {path} (EBUSY): processes live in it, and \
+         a cgroup with processes of its own cannot give controllers to its children"
     )]
     InternalProcesses { path: String, controllers: String },
 

@@ -1,14 +1,14 @@
 //! Waiting for a cgroup: killed, frozen, thawed. And counting: processes, kills for want of memory.
 //!
-//! Kernel: `cgroup.events` tells whether any process lives in the cgroup or below it (`populated`) and whether
-//! all of them stand still (`frozen`). A change wakes poll(2) with POLLPRI, but only those who have read the file
-//! since the last change; so every round reads first and then waits. Writing 1 to `cgroup.kill` (5.14) kills
-//! everything in the subtree at once, also what is forking; no list of processes has to be walked.
+//! Kernel: `cgroup.events` tells whether any process lives in the cgroup or below it (`populated`) and
+//! whether all of them stand still (`frozen`). A change wakes poll(2) with POLLPRI, but only those who have
+//! read the file since the last change; so every round reads first and then waits. Writing 1 to `cgroup.kill`
+//! (5.14) kills everything in the subtree at once, also what is forking, without a list of processes.
 //!
 //! Each wait takes the instant at which to give up. A process in an uninterruptible system call can hold up a
 //! kill and a freeze for as long as it likes.
 //!
-//! OCI (runtime.md, "Kill", "Delete") asks for the effect only; runc and crun poll every 10 to 100 ms instead.
+//! OCI (runtime.md, "Kill", "Delete") asks for the effect only; runc and crun look every 10 to 100 ms.
 //!
 //! Man pages: cgroups(7), "cgroup.events"; poll(2). Kernel: cgroup-v2.rst, "Core Interface Files".
 
@@ -90,7 +90,7 @@ impl Cgroup {
         self.wait_for("thaw", deadline, |events| !events.frozen)
     }
 
-    /// The ids of the processes in the cgroup and below it, in ascending order, as this pid namespace sees them.
+    /// The process ids in the cgroup and below it, ascending, as our own pid namespace numbers them.
     pub fn processes(&self) -> Result<Vec<i32>, CgroupError> {
         let mut found = Vec::new();
         collect_processes(&self.directory, &mut found)

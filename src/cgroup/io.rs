@@ -2,8 +2,8 @@
 //!
 //! Kernel: `io.max` holds one line for each device with `rbps`, `wbps`, `riops` and `wiops`; a write changes
 //! only what it names. A share of the disk needs a scheduler that can divide: BFQ takes it in `io.bfq.weight`
-//! (1 to 1000), the iocost controller in `io.weight` (1 to 10000, 100 by default). The first exists only where
-//! BFQ is built or loaded, so a weight has two homes.
+//! (1 to 1000), the iocost controller in `io.weight` (1 to 10000, 100 by default). The first exists only
+//! where BFQ is built or loaded, so a weight has two homes.
 //!
 //! OCI (config-linux.md, "Block IO") has weights of 10 to 1000. BFQ takes them as they are; for `io.weight`
 //! the range is stretched: 1 + (weight - 10) * 9999 / 990. A rate of 0 lifts a limit, as it did on v1; v2

@@ -5,9 +5,10 @@
 //! always has a complete list in `settings`.
 //!
 //! The OCI fields were made for cgroup v1. Version 2 has other files, other ranges and fewer knobs, so each
-//! controller's file here is mostly a table of conversions. A field that v2 cannot express is an error as soon
-//! as it asks for something (OCI config-linux.md, "Unified"; runc drops such fields silently). A field that
-//! asks for what v2 does anyway, such as `disableOOMKiller: false`, is taken without a word: engines send those.
+//! controller's file here is mostly a table of conversions. A field that v2 cannot express is an error as
+//! soon as it asks for something (OCI config-linux.md, "Unified"; runc drops such fields silently). A field
+//! that asks for what v2 does anyway, such as `disableOOMKiller: false`, is taken without a word: engines
+//! send those.
 //!
 //! Order: pids, memory, io, cpu, cpuset, hugetlb, rdma, and `unified` last, because it overrides the others.
 //! It is the order in which runc writes them.
@@ -76,10 +77,10 @@ impl Setting {
         Self { optional, ..self }
     }
 
-    /// The latest moment at which the setting still binds all of the user's code without endangering the birth.
+    /// When to write it: early, unless it could hit the birth; in any case before the user's code runs.
     ///
-    /// A process limit of 0 makes clone3(2) with `CLONE_INTO_CGROUP` fail with EAGAIN, and a tiny memory limit
-    /// lets the kernel kill a container that is half made.
+    /// A process limit of 0 makes clone3(2) with `CLONE_INTO_CGROUP` fail with EAGAIN, and a tiny memory
+    /// limit lets the kernel kill a container that is half made.
     pub fn moment(&self) -> Moment {
         match self.controller.as_str() {
             "memory" | "pids" => Moment::BeforeStart,

@@ -1,9 +1,10 @@
 //! The `memory` controller: how much memory and swap the cgroup may hold.
 //!
-//! Kernel: at `memory.max` the kernel first reclaims and then kills. `memory.low` is what reclaim leaves alone
-//! while others have more. `memory.swap.max` counts swap only.
+//! Kernel: at `memory.max` the kernel first reclaims and then kills. `memory.low` is what reclaim leaves
+//! alone while others have more. `memory.swap.max` counts swap only.
 //!
-//! OCI (config-linux.md, "Memory") speaks of cgroup v1, where `swap` counts memory *and* swap. The conversion:
+//! OCI (config-linux.md, "Memory") speaks of cgroup v1, where `swap` counts memory *and* swap. The
+//! conversion:
 //!
 //! | `limit` | `swap` | `memory.swap.max` |
 //! |---|---|---|
@@ -99,8 +100,8 @@ fn swap_findings(memory: &LinuxMemory, at: &Pointer) -> Option<Finding> {
     None
 }
 
-/// Knobs of cgroup v1 that v2 does not have. Kernel memory is only warned about: engines of old still send it,
-/// and v2 counts it in `memory.max` anyway.
+/// Knobs of cgroup v1 that v2 does not have. Kernel memory is only warned about: engines of old still send
+/// it, and v2 counts it in `memory.max` anyway.
 fn v1_findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
     let mut list = Vec::new();
     // The field is deprecated in the specification; a container that still asks for it must be told.

@@ -1,7 +1,7 @@
 //! Control groups, version 2: how much of the machine a container may use, and which devices.
 //!
-//! The kernel shows the tree of cgroups as a file system: a directory is a cgroup, a file is one setting.
-//! So the whole of `linux.resources` becomes a list of (file, value, why), computed before anything is touched:
+//! The kernel shows the tree of cgroups as a file system: a directory is a cgroup, a file is one setting. So
+//! the whole of `linux.resources` becomes a list of (file, value, why), computed before anything is touched:
 //!
 //! | part | file |
 //! |---|---|

@@ -1,14 +1,14 @@
 //! Where the container's cgroup lies: `linux.cgroupsPath`, checked and made absolute.
 //!
-//! OCI (config-linux.md, "Cgroups Path"): an absolute path is taken from the cgroup mount, a relative one from a
-//! place that the runtime chooses, and the same value must always give the same place. We choose what runc
-//! chose: the *parent* of the runtime's own cgroup. The own cgroup will not do, because it holds the runtime
-//! itself, and a cgroup with processes cannot give controllers to its children. Without a value the container
-//! gets that place and its id.
+//! OCI (config-linux.md, "Cgroups Path"): an absolute path is taken from the cgroup mount, a relative one
+//! from a place that the runtime chooses, and the same value must always give the same place. We choose what
+//! runc chose: the *parent* of the runtime's own cgroup. The own cgroup will not do, because it holds the
+//! runtime itself, and a cgroup with processes cannot give controllers to its children. Without a value the
+//! container gets that place and its id.
 //!
 //! A `..` is refused rather than resolved: with it a path could leave every parent that an engine put the
-//! container under. The kernel itself refuses a newline in a name, and everything called `cgroup.*` could hide
-//! a control file.
+//! container under. The kernel itself refuses a newline in a name, and everything called `cgroup.*` could
+//! hide a control file.
 //!
 //! The systemd form `slice:prefix:name` is not for this driver.
 //!

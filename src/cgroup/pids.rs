@@ -1,10 +1,11 @@
 //! The `pids` controller: how many processes and threads the cgroup may hold.
 //!
-//! Kernel: `pids.max` counts tasks, so threads too. It is checked by fork and clone only: moving a process into
-//! the cgroup is never refused, but being born there with `CLONE_INTO_CGROUP` is (EAGAIN).
+//! Kernel: `pids.max` counts tasks, so threads too. It is checked by fork and clone only: moving a process
+//! into the cgroup is never refused, but being born there with `CLONE_INTO_CGROUP` is (EAGAIN).
 //!
-//! OCI (config-linux.md, "PIDs"): `limit` -1 means no limit, and 0 is a real limit. runc and youki write 1 for
-//! 0, crun writes nothing. We write 0, after the birth of the container: its program runs and cannot fork.
+//! OCI (config-linux.md, "PIDs"): `limit` -1 means no limit, and 0 is a real limit. runc and youki write 1
+//! for 0, crun writes nothing. We write 0, after the birth of the container: its program runs and cannot
+//! fork.
 //!
 //! Man page: cgroups(7), "pids". Kernel: cgroup-v2.rst, "PID".
 

@@ -7,8 +7,9 @@
 //! A process that is still there is not moved to the root cgroup, where it would run without any limit; it is
 //! for the caller to kill it. Here we wait, with a deadline, for those that are dying.
 //!
-//! A hostile container can nest cgroups some thousand levels deep. With one descriptor for each level we would
-//! run out of them, so the walk goes down a fixed number of levels at a time and then starts anew from there.
+//! A hostile container can nest cgroups some thousand levels deep. With one descriptor for each level we
+//! would run out of them, so the walk goes down a fixed number of levels at a time and then starts anew from
+//! there.
 //!
 //! OCI (runtime.md, "Delete"): what create made must be removed, and what it did not make must stay.
 //!
@@ -63,7 +64,7 @@ impl Hierarchy {
         }
     }
 
-    /// Removes those of the cgroups `created` (outermost first, as `Cgroup::created` gives them) that are empty.
+    /// Removes the empty ones of `created`, which come outermost first as from `Cgroup::created`.
     ///
     /// Gives the ones that stay: another container has moved into them, so they are no longer ours alone.
     pub fn remove_empty(&self, created: &[CgroupPath]) -> Vec<CgroupPath> {

@@ -1,7 +1,8 @@
 //! `linux.resources.unified`: files of cgroup v2, named and filled as they are.
 //!
-//! OCI (config-linux.md, "Unified"): each key is the name of a file, each value is its content. What the runtime
-//! does not know must still be written; a controller that is missing or cannot be enabled is an error.
+//! OCI (config-linux.md, "Unified"): each key is the name of a file, each value is its content. What the
+//! runtime does not know must still be written; a controller that is missing or cannot be enabled is an
+//! error.
 //!
 //! A name has the form CONTROLLER.PARAMETER, and a slash in it would leave the container's cgroup. Some files
 //! take one line at a time (`io.max`, `rdma.max`), so a value with several lines becomes several writes.

@@ -5,9 +5,9 @@
 //! config-linux.md, "Cgroups Path": such a check must give an error); otherwise two containers would share
 //! limits, and killing one would kill the other.
 //!
-//! The descriptor of the directory is the handle for everything: clone3(2) takes it for `CLONE_INTO_CGROUP`, so
-//! that the first process is born inside. Writing to `cgroup.procs` later would wait for an RCU grace period,
-//! and the process would have run outside for a moment. bpf(2) takes it to attach the device program.
+//! The descriptor of the directory is the handle for everything: clone3(2) takes it for `CLONE_INTO_CGROUP`,
+//! so that the first process is born inside. Writing to `cgroup.procs` later would wait for an RCU grace
+//! period, and the process would have run outside for a moment. bpf(2) takes it to attach the device program.
 //!
 //! Order: make the cgroup, enable controllers above it (`controllers`), write the settings, then clone. The
 //! files of a controller appear only when it is enabled.
@@ -113,7 +113,7 @@ impl Cgroup {
         })
     }
 
-    /// The content of `file`, a name without a slash; `None` when the kernel or the controller does not have it.
+    /// The content of `file`, a name without a slash; `None` where that file does not exist.
     pub fn read_file(&self, file: &str) -> Result<Option<String>, CgroupError> {
         match self.directory.read(file) {
             Ok(content) => Ok(Some(content)),
@@ -124,16 +124,15 @@ impl Cgroup {
 
     /// Why clone3(2) with `CLONE_INTO_CGROUP` failed with `errno`, when the cgroup is the reason (clone(2)).
     pub fn why_not_born(&self, errno: i32) -> Option<String> {
-        let path = &self.path;
-        let reason = match Errno::from_raw_os_error(errno) {
-            Errno::BUSY => "it gives controllers to child cgroups, and so may hold no process of its own",
-            Errno::OPNOTSUPP => "its cgroup.type is \"domain invalid\": a cgroup above it is threaded",
-            Errno::AGAIN => "pids.max of it, or of a cgroup above it, is reached",
-            Errno::ACCESS => "cgroup.procs of the nearest common parent is not writable for this user",
-            Errno::NODEV => "it was removed in the meantime",
-            _ => return None,
-        };
-        Some(format!("no process can be born into cgroup {path}: {reason}"))
+        const REASONS: [(Errno, &str); 5] = [
+            (Errno::BUSY, "it gives controllers to child cgroups, and so may hold no process of its own"),
+            (Errno::OPNOTSUPP, "its cgroup.type is \"domain invalid\": a cgroup above it is threaded"),
+            (Errno::AGAIN, "pids.max of it, or of a cgroup above it, is reached"),
+            (Errno::ACCESS, "cgroup.procs of the nearest common parent is not writable for this user"),
+            (Errno::NODEV, "it was removed in the meantime"),
+        ];
+        let (_, reason) = REASONS.iter().find(|(known, _)| known.raw_os_error() == errno)?;
+        Some(format!("no process can be born into cgroup {}: {reason}", self.path))
     }
 
     fn refuse_if_in_use(&self) -> Result<(), CgroupError> {

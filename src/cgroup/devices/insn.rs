@@ -2,8 +2,8 @@
 //!
 //! Man page: bpf(2). Kernel: Documentation/bpf/standardization/instruction-set.rst.
 
-// Instruction codes: class, operation and source in one byte. The 32-bit forms compare exactly the 32 bits of a
-// device number; the 64-bit ones would extend the sign of the constant.
+// Instruction codes: class, operation and source in one byte. The 32-bit forms compare exactly the 32 bits of
+// a device number; the 64-bit ones would extend the sign of the constant.
 pub(super) const LOAD: u8 = 0x61; // BPF_LDX | BPF_W | BPF_MEM
 pub(super) const AND: u8 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 pub(super) const SHIFT: u8 = 0x74; // BPF_ALU | BPF_RSH | BPF_K

@@ -1,8 +1,8 @@
 //! Device rules as an eBPF program.
 //!
-//! Kernel: the program gets a pointer to `struct bpf_cgroup_dev_ctx` in r1: `access_type` (the kind of device in
-//! the low 16 bits, 1 block and 2 character; the access in the high 16 bits), `major`, `minor`. It returns 1 in
-//! r0 to allow and 0 to deny. There is no loop in it and no call.
+//! Kernel: the program gets a pointer to `struct bpf_cgroup_dev_ctx` in r1: `access_type` (the kind of device
+//! in the low 16 bits, 1 block and 2 character; the access in the high 16 bits), `major`, `minor`. It returns
+//! 1 in r0 to allow and 0 to deny. There is no loop in it and no call.
 //!
 //! r3 holds the accesses that are still undecided. Rules are looked at from the last to the first: where an
 //! allowing rule covers the device, its accesses leave r3, and when none is left the answer is 1; where a
@@ -23,7 +23,7 @@ use super::insn::{AND, EXIT, Insn, JA, JEQ, JNE, JSET, LOAD, MOV, Program, SHIFT
 use super::simplify::simplify;
 use super::{Access, EVERY_ACCESS, Kind, Pattern, Rule, Verdict};
 
-/// A rule takes five instructions at most and a jump reaches 32767, so every jump of this many reaches its end.
+/// A rule takes at most five instructions and a jump reaches over 32767: so many stay within its reach.
 const MOST_RULES: usize = 4096;
 
 /// BPF_DEVCG_DEV_BLOCK and BPF_DEVCG_DEV_CHAR of linux/bpf.h.

@@ -139,7 +139,8 @@ mod tests {
     fn block_and_char_become_all() {
         assert_eq!(
             simplified(
-                r#"[{"allow": true, "type": "c", "access": "m"}, {"allow": true, "type": "b", "access": "m"}]"#
+                r#"[{"allow": true, "type": "c", "access": "m"},
+                    {"allow": true, "type": "b", "access": "m"}]"#
             ),
             ["+a *:* m"]
         );
