@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate_run::bundle::finding::Pointer;
@@ -30,10 +31,20 @@ fn later() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
+/// The root cgroup is shared, and each test gives back the controllers that it enabled there: one at a time.
+static ROOT: Mutex<()> = Mutex::new(());
+
 /// A cgroup that belongs to one test.
 struct Place {
     hierarchy: Hierarchy,
     top: CgroupPath,
+    /// The controllers that the root gave to its children before the test.
+    given: String,
+    _alone: MutexGuard<'static, ()>,
+}
+
+fn given_by_root(hierarchy: &Hierarchy) -> Result<String, std::io::Error> {
+    fs::read_to_string(hierarchy.place().join("cgroup.subtree_control"))
 }
 
 impl Place {
@@ -47,8 +58,11 @@ impl Place {
             return skip(test, "not root").map(|()| None);
         }
         let top = path(&format!("/crate-run-test-{}-{test}", std::process::id()));
+        // A test that failed has put everything back all the same.
+        let _alone = ROOT.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = given_by_root(&hierarchy)?;
         Cgroup::create(&hierarchy, &top)?;
-        Ok(Some(Self { hierarchy, top }))
+        Ok(Some(Self { hierarchy, top, given, _alone }))
     }
 
     /// Makes `relative` below the place of this test.
@@ -90,6 +104,13 @@ impl Drop for Place {
             let _ = top.kill(later());
         }
         let _ = self.hierarchy.remove(&self.top, later());
+        let now = given_by_root(&self.hierarchy).unwrap_or_default();
+        for name in
+            now.split_whitespace().filter(|name| !self.given.split_whitespace().any(|old| old == *name))
+        {
+            let control = self.hierarchy.place().join("cgroup.subtree_control");
+            let _ = fs::write(control, format!("-{name}"));
+        }
     }
 }
 
