@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what `linux.resources` asks for, as a list of writes | `limits`, and one file for each controller |
 //! | where the container's cgroup lies | `path`, `hierarchy` |
-//! | make it, open it, write the list | `v2`, `controllers` |
+//! | make it, open it, write the list | `v2`, `controllers`, over `directory` |
 //! | wait, kill, freeze, count | `events` |
 //! | take it down again | `remove` |
 //! | hand it to the user of the container | `delegate` |
