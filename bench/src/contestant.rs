@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bundle::{Container, Flavour};
+use crate::processes;
 use crate::world::{Place, end_members, remove_tree};
 
 /// What a runtime has shown in its trial that it can do.
@@ -100,9 +101,8 @@ impl Runtime {
     /// measurement.
     pub fn clear(&self, container: &Container) {
         end_members(&container.cgroup);
-        let mut delete = self.command(&["delete", "--force", &container.id]);
         // Its word is not needed: what it leaves is removed below.
-        delete.output().ok();
+        processes::run_quietly(&mut self.command(&["delete", "--force", &container.id]));
         if let Err(problem) = remove_tree(&container.cgroup) {
             eprintln!("crate-run-bench: {} stays: {problem}", container.cgroup.display());
         }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::process::PidfdFlags;
-use std::os::fd::AsFd;
 
 const END_LIMIT: Duration = Duration::from_secs(20);
 
@@ -78,6 +79,16 @@ pub fn ended_within(pid: i32, limit: Duration) -> bool {
     let mut waiting = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
     let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
     poll(&mut waiting, timeout).is_ok_and(|ready| ready > 0)
+}
+
+/// Runs a command for its effect only; one that hangs is killed after a while.
+pub fn run_quietly(command: &mut Command) {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return };
+    ended_within(child.id() as i32, END_LIMIT);
+    // Both fail only when it has just ended by itself.
+    child.kill().ok();
+    child.wait().ok();
 }
 
 /// Waits for all of `pids` to end and collects them; gives up on each after a while.

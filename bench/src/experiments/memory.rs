@@ -51,11 +51,13 @@ pub fn used(bench: &Bench) -> Result<Vec<Used>> {
         for _ in 0..bench.amounts.gauges {
             run.extend(gauge(bench, &contestant.run(&short, Flavour::Plain)));
             processes::reap();
-            if let Contestant::Runtime(runtime) = contestant {
-                create.extend(gauge(bench, &runtime.step(Step::Create, &long)));
-                state.extend(gauge(bench, &runtime.step(Step::State, &long)));
-                runtime.clear(&long);
+            let Contestant::Runtime(runtime) = contestant else { continue };
+            for (step, seen) in [(Step::Create, &mut create), (Step::State, &mut state)] {
+                if runtime.can(Skill::Step(step)) {
+                    seen.extend(gauge(bench, &runtime.step(step, &long)));
+                }
             }
+            runtime.clear(&long);
         }
         let [run, create, state] = [run, create, state].map(|values| middle(&values));
         results.push(Used { name, run, create, state });
