@@ -1,0 +1,384 @@
+//! The command line: what can be asked of crate-run, and in which words.
+//!
+//! The words are runc's, because container engines use them; see `argv` for the liberties that callers take.
+//! A new verb is a struct, a variant of [`Verb`] and a line of [`VERBS`].
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Command, FromArgMatches, Subcommand, ValueEnum};
+
+use super::log::{Format, Level, Log};
+use super::usage::Reply;
+use super::{argv, signal};
+
+/// One command line, understood.
+#[derive(Debug)]
+pub struct Invocation {
+    pub global: Global,
+    pub verb: Verb,
+}
+
+/// Understands a command line, the program's name included.
+///
+/// Only the verbs that the line mentions are defined to clap: to define all of them takes longer than `state`
+/// as a whole. If there is anything to complain about, it is done again with all of them.
+///
+/// # Errors
+/// The [`Reply`] that the caller gets instead: the help or the version, or what is wrong with the line.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, Reply> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let mentioned = program(|verb| words.iter().any(|word| word == verb));
+    let words = argv::normalise(&mentioned, words);
+    read(mentioned, &words)
+        .or_else(|_| read(program(|_| true), &words))
+        .map_err(|error| Reply::new(&error, &words))
+}
+
+fn read(program: Command, words: &[OsString]) -> Result<Invocation, clap::Error> {
+    let matches = program.try_get_matches_from(words)?;
+    Ok(Invocation { global: Global::from_arg_matches(&matches)?, verb: Verb::from_arg_matches(&matches)? })
+}
+
+/// crate-run with its own flags and those verbs that are `wanted`.
+fn program(wanted: impl Fn(&str) -> bool) -> Command {
+    let verbs = VERBS.iter().filter(|(verb, _)| wanted(verb));
+    Global::augment_args(Command::new("crate-run"))
+        .about("Runs containers as config.json of the OCI runtime specification describes them")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args_override_self(true)
+        .subcommands(verbs.map(|(verb, define)| define(Command::new(*verb))))
+}
+
+/// Whether the word is one of crate-run's verbs.
+pub(super) fn is_verb(word: &OsStr) -> bool {
+    VERBS.iter().any(|(verb, _)| word == *verb)
+}
+
+/// Adds a verb's flags and operands to its empty definition.
+type Define = fn(Command) -> Command;
+
+/// The verbs in the order of the help: the life of a container first, then what helps.
+const VERBS: &[(&str, Define)] = &[
+    ("run", Run::augment_args),
+    ("create", Create::augment_args),
+    ("start", Start::augment_args),
+    ("state", State::augment_args),
+    ("kill", Kill::augment_args),
+    ("delete", Delete::augment_args),
+    ("list", List::augment_args),
+    ("spec", Spec::augment_args),
+    ("explain", Explain::augment_args),
+    ("doctor", Doctor::augment_args),
+    ("features", Features::augment_args),
+];
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Run(Run),
+    Create(Create),
+    Start(Start),
+    State(State),
+    Kill(Kill),
+    Delete(Delete),
+    List(List),
+    Spec(Spec),
+    Explain(Explain),
+    Doctor(Doctor),
+    Features(Features),
+}
+
+/// Flags that stand before the verb (or after it, as people like it).
+#[derive(Args, Debug)]
+pub struct Global {
+    /// Keep the state of containers in DIR [default: /run/crate-run, or $XDG_RUNTIME_DIR/crate-run]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Append errors and warnings to FILE [default: standard error]
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Write the log as text or as json [default: text]
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
+    pub log_format: Format,
+
+    /// Tell nothing that is less grave than LEVEL: error, warning or debug [default: warning]
+    #[arg(long, value_name = "LEVEL", default_value = "warning", hide_default_value = true)]
+    log_level: Level,
+
+    /// Tell every detail: the same as --log-level debug
+    #[arg(long)]
+    debug: bool,
+
+    /// Let systemd make the cgroup: the same as --cgroup-manager systemd
+    #[arg(long)]
+    systemd_cgroup: bool,
+
+    /// Who makes the cgroup: cgroupfs (crate-run itself), systemd, or disabled (nobody) [default: cgroupfs]
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    cgroup_manager: Option<CgroupManager>,
+
+    /// Do without limits when cgroups may not be written: true, false, or auto [default: auto, when not root]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true, value_parser = rootless)]
+    pub rootless: Rootless,
+
+    /// Print the version
+    #[arg(long, short, action = ArgAction::Version)]
+    version: (),
+}
+
+impl Global {
+    /// The log that these flags ask for.
+    pub fn log(&self) -> Log {
+        Log::new(self.log.as_deref(), self.log_format, self.log_level())
+    }
+
+    /// How much is told.
+    pub fn log_level(&self) -> Level {
+        if self.debug { Level::Debug } else { self.log_level }
+    }
+
+    /// Who makes the cgroup. Podman names `disabled` beside conmon's `--systemd-cgroup`: the name is the
+    /// more exact wish.
+    pub fn cgroup_manager(&self) -> CgroupManager {
+        let default = if self.systemd_cgroup { CgroupManager::Systemd } else { CgroupManager::Cgroupfs };
+        self.cgroup_manager.unwrap_or(default)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CgroupManager {
+    Cgroupfs,
+    Systemd,
+    Disabled,
+}
+
+/// Whether a container must go without limits when its cgroup may not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rootless {
+    Yes,
+    No,
+    Auto,
+}
+
+fn rootless(text: &str) -> Result<Rootless, String> {
+    match (text, argv::boolean(text)) {
+        ("auto", _) => Ok(Rootless::Auto),
+        (_, Some(true)) => Ok(Rootless::Yes),
+        (_, Some(false)) => Ok(Rootless::No),
+        (_, None) => Err(format!("--rootless must be true, false or auto, not {text:?}")),
+    }
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("--preserve-fds must be a number from 0 on, not {text:?}"))
+}
+
+/// What `run` and `create` have in common.
+#[derive(Args, Debug)]
+pub struct Making {
+    /// The bundle: the directory with config.json and the root filesystem [default: .]
+    #[arg(long, short, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+
+    /// Read the configuration from FILE instead of the bundle's config.json
+    #[arg(long, short = 'f', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Send the master of the container's terminal to this Unix socket
+    #[arg(long, value_name = "SOCKET")]
+    pub console_socket: Option<PathBuf>,
+
+    /// Send a pidfd of the container's first process to this Unix socket
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
+
+    /// Write the pid of the container's first process to FILE
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+
+    /// Change the root by moving the mount: for a root filesystem on a ramdisk, where pivot_root fails
+    #[arg(long)]
+    pub no_pivot: bool,
+
+    /// Keep the caller's session keyring instead of making one for the container
+    #[arg(long)]
+    pub no_new_keyring: bool,
+
+    /// Hand N open descriptors, counted from 3, down to the container
+    #[arg(long, value_name = "N", default_value = "0", value_parser = count)]
+    pub preserve_fds: u32,
+
+    /// Accepted for runc's callers; changes nothing
+    #[arg(long)]
+    no_subreaper: bool,
+}
+
+/// Make a container and run its program: create and start in one
+#[derive(Args, Debug)]
+pub struct Run {
+    /// The new container's name, or a bundle, written with a slash (./bundle/), to run under a generated name
+    #[arg(value_name = "ID|BUNDLE/")]
+    subject: OsString,
+
+    /// Return as soon as the program runs, instead of waiting for its end
+    #[arg(long, short)]
+    pub detach: bool,
+
+    /// Keep the state of the container when its program has ended, instead of deleting the container
+    #[arg(long)]
+    pub keep: bool,
+
+    #[command(flatten)]
+    pub making: Making,
+}
+
+impl Run {
+    /// The name of the new container; `None` when the argument names a bundle and the name is to be generated.
+    pub fn id(&self) -> Option<String> {
+        (!self.names_bundle()).then(|| self.subject.to_string_lossy().into_owned())
+    }
+
+    /// Where the bundle lies; relative paths start at the working directory.
+    pub fn bundle(&self) -> &Path {
+        if self.names_bundle() { Path::new(&self.subject) } else { self.making.bundle() }
+    }
+
+    /// A name of a container cannot contain a slash. With `--bundle` the argument can be nothing but a name.
+    fn names_bundle(&self) -> bool {
+        self.making.bundle.is_none() && self.subject.as_encoded_bytes().contains(&b'/')
+    }
+}
+
+impl Making {
+    fn bundle(&self) -> &Path {
+        self.bundle.as_deref().unwrap_or(Path::new("."))
+    }
+}
+
+/// Make a container that is ready to run its program: start runs it
+#[derive(Args, Debug)]
+pub struct Create {
+    /// The new container's name
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    // go-runc may send it: a created container is detached anyhow.
+    #[arg(long, short, hide = true)]
+    detach: bool,
+
+    #[command(flatten)]
+    pub making: Making,
+}
+
+impl Create {
+    /// Where the bundle lies; relative paths start at the working directory.
+    pub fn bundle(&self) -> &Path {
+        self.making.bundle()
+    }
+}
+
+/// Run the program of a created container
+#[derive(Args, Debug)]
+pub struct Start {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// Print the state of a container as JSON
+#[derive(Args, Debug)]
+pub struct State {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    pub id: String,
+}
+
+/// Send a signal to the first process of a container
+#[derive(Args, Debug)]
+pub struct Kill {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    /// The signal, by name or number: KILL, SIGTERM, RTMIN+3, 9
+    #[arg(value_name = "SIGNAL", default_value = "TERM", value_parser = signal::number, allow_hyphen_values = true)]
+    pub signal: i32,
+
+    /// Send it to all processes of the container
+    #[arg(long, short)]
+    pub all: bool,
+}
+
+/// Remove a stopped container and everything that belongs to it
+#[derive(Args, Debug)]
+pub struct Delete {
+    /// The container's name
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    /// Kill the container first if it runs; no error if it does not exist
+    #[arg(long, short)]
+    pub force: bool,
+}
+
+/// List the containers
+#[derive(Args, Debug)]
+pub struct List {
+    /// How to print them: table or json
+    #[arg(long, short, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
+    pub format: ListFormat,
+
+    /// Print nothing but their names
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Table,
+    Json,
+}
+
+/// Write a config.json to start from
+#[derive(Args, Debug)]
+pub struct Spec {
+    /// The directory to write it to [default: .]
+    #[arg(long, short, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+
+    /// Write it for a user who is not root: with a user namespace, without limits
+    #[arg(long)]
+    pub rootless: bool,
+}
+
+/// Print, step by step, what crate-run would do to run a bundle
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The bundle: the directory with config.json and the root filesystem
+    #[arg(value_name = "BUNDLE", default_value = ".")]
+    pub bundle: PathBuf,
+
+    /// How to print the steps: text, json, or mermaid (a sequence diagram of host and child)
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub format: ExplainFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    Text,
+    Json,
+    Mermaid,
+}
+
+/// Print what this host offers to containers, and what it lacks
+#[derive(Args, Debug)]
+pub struct Doctor {}
+
+/// Print what this build of crate-run supports, as JSON
+#[derive(Args, Debug)]
+pub struct Features {}

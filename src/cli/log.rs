@@ -1,0 +1,399 @@
+//! What crate-run tells about itself: errors, warnings and, when asked, details.
+//!
+//! Who reads it, and what they need:
+//! - containerd reads the file of `--log` after a failure as a stream of JSON objects and reports the last one
+//!   whose level is `error`; an entry whose time it cannot parse loses the message.
+//! - Podman decodes the whole file as *one* object. So a command that fails writes one line, its error; this
+//!   asks of the verbs to warn only when the container has come into being.
+//! - People, conmon and Docker's log read standard error. It gets the error in any case, as a plain sentence,
+//!   and warnings only when there is no `--log`: in `create`, standard error belongs to the container.
+//!
+//! Standard output carries answers (`state`, `list`) and never a message.
+//!
+//! The log never fails a command, and never makes it wait: a disk that is full or a FIFO that nobody reads
+//! loses the line. It is opened when there is something to say, not before.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use crate_run_sys::Errno;
+use rustix::fs::{Mode, OFlags};
+use thiserror::Error;
+
+use super::timestamp::rfc3339;
+
+/// The most bytes of one message that are written. A pipe holds 64 KiB: more than that would make the writer
+/// wait for a reader who perhaps waits for the writer's end.
+const LONGEST_MESSAGE: usize = 16 * 1024;
+
+/// How grave a message is, from the gravest on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The command failed.
+    Error,
+    /// The command did what it was asked, with a restriction.
+    #[default]
+    Warning,
+    /// How it went about it.
+    Debug,
+}
+
+impl Level {
+    /// The word by which containerd and Podman know it.
+    fn word(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Debug => "debug",
+        }
+    }
+}
+
+/// A value of `--log-level` that names no level.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid log-level: {0}")]
+pub struct UnknownLevel(String);
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(text: &str) -> Result<Self, UnknownLevel> {
+        let levels = [Level::Error, Level::Warning, Level::Debug];
+        levels.into_iter().find(|level| level.word() == text).ok_or_else(|| UnknownLevel(text.to_owned()))
+    }
+}
+
+/// How the lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `time="2026-02-28T23:59:59.000000001Z" level=error msg="..."`
+    #[default]
+    Text,
+    /// `{"level":"error","msg":"...","time":"2026-02-28T23:59:59.000000001Z"}`
+    Json,
+}
+
+/// A value of `--log-format` that names no format.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("invalid log-format: {0}")]
+pub struct UnknownFormat(String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            _ => Err(UnknownFormat(text.to_owned())),
+        }
+    }
+}
+
+/// Where messages go, as the command line has it.
+#[derive(Debug)]
+pub struct Log {
+    destination: Destination,
+    format: Format,
+    level: Level,
+}
+
+#[derive(Debug)]
+enum Destination {
+    StandardError,
+    File { path: PathBuf, opened: OnceCell<Option<File>> },
+}
+
+impl Log {
+    /// A log to the file at `path`, or to standard error, of all messages that are at least as grave as `level`.
+    pub fn new(path: Option<&Path>, format: Format, level: Level) -> Self {
+        let destination = match path {
+            None => Destination::StandardError,
+            // What runc's users write to see the log: a symbolic link, which `open` below does not follow.
+            Some(path) if path == "/dev/stderr" => Destination::StandardError,
+            Some(path) => Destination::File { path: path.to_owned(), opened: OnceCell::new() },
+        };
+        Self { destination, format, level }
+    }
+
+    /// Tells why the command failed: once in the log, and as a plain sentence on standard error.
+    pub fn error(&self, message: &str) {
+        self.record(Level::Error, message);
+        if matches!(self.destination, Destination::File { .. }) {
+            say(&sentence(message));
+        }
+    }
+
+    /// Tells something that the caller should know, although the container exists; not to be called before
+    /// that is certain (see the head of this file).
+    pub fn warning(&self, message: &str) {
+        self.record(Level::Warning, message);
+    }
+
+    /// Tells a detail, which nobody sees without `--debug`.
+    pub fn debug(&self, message: impl FnOnce() -> String) {
+        if self.level >= Level::Debug {
+            self.record(Level::Debug, &message());
+        }
+    }
+
+    fn record(&self, level: Level, message: &str) {
+        if level > self.level {
+            return;
+        }
+        match &self.destination {
+            Destination::File { path, opened } => {
+                let text = line(self.format, level, message, SystemTime::now());
+                if let Some(mut file) = opened.get_or_init(|| open(path)).as_ref() {
+                    // One write, so that lines of two commands do not mix. If it fails there is nobody to tell.
+                    let _ = file.write(text.as_bytes());
+                }
+            }
+            Destination::StandardError => match (self.format, level) {
+                (Format::Json, _) => say(&line(Format::Json, level, message, SystemTime::now())),
+                (Format::Text, Level::Error) => say(&sentence(message)),
+                (Format::Text, _) => say(&sentence(&format!("{}: {message}", level.word()))),
+            },
+        }
+    }
+}
+
+/// Opens the log for appending (open(2)); says on standard error when that fails, and that is all.
+///
+/// A symbolic link as the last component is refused: in a directory that others can write to, it could lead
+/// anywhere. `O_NONBLOCK` keeps a FIFO without a reader (ENXIO) and one with a lazy reader (EAGAIN) from holding
+/// up the command; regular files do not know it.
+fn open(path: &Path) -> Option<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match rustix::fs::open(path, flags | careful, Mode::from_raw_mode(0o644)) {
+        Ok(descriptor) => Some(File::from(descriptor)),
+        Err(error) => {
+            // By its name: engines search standard error for "permission denied" and the like, and would take
+            // the log's trouble for the container's.
+            let errno = Errno(error.raw_os_error() as u16).name();
+            say(&sentence(&format!("warning: cannot open the log {} ({errno})", path.display())));
+            None
+        }
+    }
+}
+
+/// Writes to standard error; when nobody can read that, nobody wants it.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// One line of the log, its end included.
+fn line(format: Format, level: Level, message: &str, now: SystemTime) -> String {
+    let (level, message, time) = (level.word(), quoted(message), rfc3339(now));
+    match format {
+        Format::Text => format!("time=\"{time}\" level={level} msg={message}\n"),
+        Format::Json => format!("{{\"level\":\"{level}\",\"msg\":{message},\"time\":\"{time}\"}}\n"),
+    }
+}
+
+/// The message in double quotes, with the escapes of JSON (RFC 8259 section 7) for whatever is not plain text.
+/// Go's `strconv.Unquote`, by which the lines of runc's text format are read, knows all of them.
+fn quoted(message: &str) -> String {
+    let mut text = String::with_capacity(message.len() + 2);
+    text.push('"');
+    for letter in bounded(message).chars() {
+        match letter {
+            '"' | '\\' => text.extend(['\\', letter]),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            letter => push_visible(&mut text, letter),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// The message for people: lines stay lines, but nothing that steers a terminal gets through. Parts of a message
+/// can come from a configuration that a stranger wrote.
+fn sentence(message: &str) -> String {
+    let mut text = String::from("crate-run: ");
+    for letter in bounded(message).chars() {
+        match letter {
+            '\n' | '\t' => text.push(letter),
+            letter => push_visible(&mut text, letter),
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Appends the letter, or its number when it is a control character or turns the direction of writing.
+pub(super) fn push_visible(text: &mut String, letter: char) {
+    let turns = matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if letter.is_control() || turns {
+        write!(text, "\\u{:04x}", u32::from(letter)).expect("a String takes everything");
+    } else {
+        text.push(letter);
+    }
+}
+
+/// The message, or its beginning when it is too long to be written whole.
+fn bounded(message: &str) -> Cow<'_, str> {
+    if message.len() <= LONGEST_MESSAGE {
+        return Cow::Borrowed(message);
+    }
+    let end = (0..=LONGEST_MESSAGE).rev().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
+    Cow::Owned(format!("{} [{} more bytes]", &message[..end], message.len() - end))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A directory of its own for one test, gone when the test is.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("crate-run-log-{test}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("log.json")
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn json_log(path: &Path, level: Level) -> Log {
+        Log::new(Some(path), Format::Json, level)
+    }
+
+    #[test]
+    fn lines_have_the_shape_that_engines_read() {
+        let moment = UNIX_EPOCH + Duration::new(1_709_251_199, 5);
+        assert_eq!(
+            line(Format::Json, Level::Error, "exec: \"sh\": no", moment),
+            "{\"level\":\"error\",\"msg\":\"exec: \\\"sh\\\": no\",\"time\":\"2024-02-29T23:59:59.000000005Z\"}\n"
+        );
+        assert_eq!(
+            line(Format::Text, Level::Warning, "one\ntwo", moment),
+            "time=\"2024-02-29T23:59:59.000000005Z\" level=warning msg=\"one\\ntwo\"\n"
+        );
+    }
+
+    #[test]
+    fn a_failed_command_writes_one_object() {
+        let scratch = Scratch::new("one-object");
+        let log = json_log(&scratch.file(), Level::default());
+        log.debug(|| unreachable!("nobody asked for details"));
+        log.error("no such thing");
+        let whole: serde_json::Value = serde_json::from_slice(&fs::read(scratch.file()).unwrap()).unwrap();
+        assert_eq!((&whole["level"], &whole["msg"]), (&"error".into(), &"no such thing".into()));
+        assert_eq!(fs::metadata(scratch.file()).unwrap().permissions().mode() & 0o7133, 0);
+    }
+
+    #[test]
+    fn lines_are_added_to_what_is_there() {
+        let scratch = Scratch::new("append");
+        fs::write(scratch.file(), "before\n").unwrap();
+        json_log(&scratch.file(), Level::Warning).warning("first");
+        json_log(&scratch.file(), Level::Error).warning("not asked for");
+        let log = json_log(&scratch.file(), Level::Debug);
+        log.debug(|| "second".to_owned());
+        log.error("third");
+        let text = fs::read_to_string(scratch.file()).unwrap();
+        let levels = text.lines().skip(1).map(|line| {
+            let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {}", entry["level"].as_str().unwrap(), entry["msg"].as_str().unwrap())
+        });
+        assert!(text.starts_with("before\n"));
+        assert_eq!(levels.collect::<Vec<_>>(), ["warning first", "debug second", "error third"]);
+    }
+
+    #[test]
+    fn silence_makes_no_file() {
+        let scratch = Scratch::new("silence");
+        json_log(&scratch.file(), Level::Error).warning("not asked for");
+        assert!(!scratch.file().exists());
+    }
+
+    #[test]
+    fn a_fifo_without_a_reader_does_not_hold_up_the_command() {
+        let scratch = Scratch::new("fifo");
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, scratch.file(), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        json_log(&scratch.file(), Level::Error).error("nobody listens");
+        assert!(fs::symlink_metadata(scratch.file()).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn a_fifo_whose_reader_sleeps_loses_lines_instead_of_time() {
+        let scratch = Scratch::new("full-fifo");
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, scratch.file(), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let reader = OFlags::RDONLY | OFlags::NONBLOCK;
+        let _reader = rustix::fs::open(scratch.file(), reader, Mode::empty()).unwrap();
+        let log = json_log(&scratch.file(), Level::Warning);
+        for _ in 0..10 {
+            log.warning(&"x".repeat(LONGEST_MESSAGE));
+        }
+    }
+
+    #[test]
+    fn links_directories_and_full_disks_are_survived() {
+        let scratch = Scratch::new("odd");
+        let canary = scratch.0.join("canary");
+        fs::write(&canary, "").unwrap();
+        std::os::unix::fs::symlink(&canary, scratch.file()).unwrap();
+        for path in [&scratch.file(), &scratch.0, &scratch.0.join("none/log"), Path::new("/dev/full")] {
+            json_log(path, Level::Error).error("lost");
+        }
+        assert_eq!(fs::read(&canary).unwrap(), b"");
+    }
+
+    #[test]
+    fn the_words_of_the_command_line() {
+        assert_eq!("json".parse(), Ok(Format::Json));
+        assert_eq!("warning".parse(), Ok(Level::Warning));
+        assert_eq!("xml".parse::<Format>().unwrap_err().to_string(), "invalid log-format: xml");
+        assert_eq!("loud".parse::<Level>().unwrap_err().to_string(), "invalid log-level: loud");
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(sentence("a\x1b[2Jb\r\u{202e}\n\tc"), "crate-run: a\\u001b[2Jb\\u000d\\u202e\n\tc\n");
+    }
+
+    proptest! {
+        #[test]
+        fn json_gives_back_what_was_said(message in any::<String>()) {
+            let line = line(Format::Json, Level::Error, &message, SystemTime::now());
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(entry["msg"].as_str(), Some(message.as_str()));
+            prop_assert_eq!(line.matches('\n').count(), 1);
+        }
+
+        #[test]
+        fn lines_are_bounded(letter in any::<char>(), length in LONGEST_MESSAGE / 4..LONGEST_MESSAGE * 2) {
+            let message = letter.to_string().repeat(length);
+            let line = line(Format::Json, Level::Error, &message, SystemTime::now());
+            prop_assert!(line.len() < 6 * LONGEST_MESSAGE + 200);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+        }
+    }
+}
