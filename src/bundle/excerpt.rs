@@ -10,7 +10,7 @@
 use super::span::Span;
 
 /// How many columns of a long line stand left of the place, and from the place on.
-const LEFT: usize = 40;
+const LEFT: usize = 60;
 const RIGHT: usize = 60;
 /// So many bytes hold `LEFT` or `RIGHT` columns at any rate: a character has at most four.
 const REACH: usize = 4 * RIGHT;
@@ -125,7 +125,7 @@ mod tests {
         let cut: Vec<char> = lines[2].chars().collect();
         assert_eq!(cut[caret..caret + 6].iter().collect::<String>(), "\"here\"");
         assert_eq!(cut.iter().filter(|&&c| c == '\u{2026}').count(), 2);
-        assert!(cut.len() < 120 && lines[3].ends_with(" ^^^^^^"), "{shown}");
+        assert!(cut.len() < 130 && lines[3].ends_with(" ^^^^^^"), "{shown}");
     }
 
     #[test]

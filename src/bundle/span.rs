@@ -5,7 +5,7 @@
 //! the OCI glossary adds to RFC 8259 (UTF-8, no member name twice in one object).
 //!
 //! The text is hostile input. Every function is one loop over it: no recursion, time linear in the length
-//! (sorting of member names aside), no allocation for a token.
+//! (sorting of member hashes aside), no allocation for a token but names with escapes.
 
 mod strict;
 mod token;
