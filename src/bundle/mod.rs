@@ -1,1 +1,131 @@
+//! A bundle: `config.json` and what it means on this machine.
+//!
+//! Loading reads and parses, checking asks every feature for its findings and its resolved value. A [`Bundle`]
+//! that exists has no errors in it: compiling a plan from it cannot fail.
+
+pub mod excerpt;
 pub mod finding;
+mod load;
+pub mod path;
+pub mod span;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::feature::{
+    capabilities, cgroup, devices, hooks, identity, limits, lsm, masks, mounts, namespaces, network, process,
+    rootfs, seccomp, sysctl, terminal, time, uts,
+};
+use crate::host::Host;
+use crate::state::{ContainerId, HookState};
+use finding::{Finding, Severity};
+
+pub use load::Source;
+
+/// A container as its bundle asks for it: valid, resolved, every default applied.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// The directory of the bundle, absolute.
+    pub directory: PathBuf,
+    pub annotations: BTreeMap<String, String>,
+    pub namespaces: namespaces::Namespaces,
+    pub identity: identity::Identity,
+    pub time: time::Time,
+    pub cgroup: cgroup::ControlGroup,
+    pub rootfs: rootfs::Rootfs,
+    pub mounts: Vec<mounts::Mount>,
+    pub devices: devices::Devices,
+    pub masks: masks::Masks,
+    pub names: uts::Names,
+    pub sysctl: sysctl::Parameters,
+    pub terminal: terminal::Terminal,
+    pub capabilities: Option<capabilities::Capabilities>,
+    pub filter: Option<seccomp::Filter>,
+    pub labels: lsm::Labels,
+    pub limits: limits::Limits,
+    pub process: process::Program,
+    pub hooks: hooks::Hooks,
+    /// Variables that the runtime adds to the environment.
+    pub environment: Vec<String>,
+    /// Is a standard stream of the runtime the host's /dev/null?
+    pub null_streams: bool,
+    /// What is to be told, and does not stop the container.
+    pub warnings: Vec<Finding>,
+}
+
+impl Bundle {
+    /// Checks everything; all errors come back at once.
+    pub fn check(
+        source: &Source,
+        host: &Host,
+        id: &ContainerId,
+        master: &terminal::Master,
+    ) -> Result<Self, Error> {
+        let (spec, directory) = (&source.spec, source.directory.as_path());
+        let namespaces = namespaces::resolve(spec);
+        let mut found = source.findings.clone();
+        found.extend(rootfs::findings(spec, directory));
+        found.extend(namespaces::findings(spec));
+        found.extend(identity::findings(spec, &namespaces));
+        found.extend(time::findings(spec, &namespaces));
+        found.extend(mounts::findings(spec, directory));
+        found.extend(devices::findings(spec, &namespaces));
+        found.extend(masks::findings(spec));
+        found.extend(uts::findings(spec, &namespaces));
+        found.extend(sysctl::findings(spec, &namespaces));
+        found.extend(terminal::findings(terminal::resolve(spec), master));
+        found.extend(capabilities::findings(spec, host));
+        found.extend(lsm::findings(spec, host));
+        found.extend(limits::findings(spec));
+        found.extend(network::findings(spec));
+        found.extend(process::findings(spec));
+        found.extend(hooks::findings(spec));
+        found.extend(cgroup::findings(spec));
+        let (filter, in_profile) = seccomp::resolve(spec);
+        found.extend(in_profile);
+        let group = cgroup::resolve(spec, id).map_err(|errors| found.extend(errors)).ok();
+        let rootfs = rootfs::resolve(spec, directory);
+        found.dedup();
+        let is_error = |finding: &Finding| finding.severity == Severity::Error;
+        let (Some(cgroup), Some(rootfs), false) = (group, rootfs, found.iter().any(is_error)) else {
+            found.retain(is_error);
+            return Err(source.error(found));
+        };
+        let mounts = mounts::resolve(spec, directory);
+        let identity = identity::resolve(spec, &namespaces);
+        Ok(Self {
+            directory: source.directory.clone(),
+            annotations: spec.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            time: time::resolve(spec, &namespaces),
+            devices: devices::resolve(spec, &mounts, &namespaces),
+            masks: masks::resolve(spec),
+            names: uts::resolve(spec),
+            sysctl: sysctl::resolve(spec),
+            terminal: terminal::resolve(spec),
+            capabilities: capabilities::resolve(spec, host),
+            filter,
+            labels: lsm::resolve(spec),
+            limits: limits::resolve(spec),
+            environment: process::added_environment(spec, &rootfs, identity.uid),
+            process: process::resolve(spec),
+            hooks: hooks::resolve(spec),
+            null_streams: devices::null_streams(),
+            warnings: found,
+            namespaces,
+            identity,
+            cgroup,
+            rootfs,
+            mounts,
+        })
+    }
+
+    /// What hooks read while the container is made.
+    pub fn hook_state(&self, id: &ContainerId) -> HookState {
+        HookState {
+            id: id.clone(),
+            bundle: self.directory.clone(),
+            annotations: self.annotations.clone(),
+        }
+    }
+}

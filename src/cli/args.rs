@@ -1,7 +1,7 @@
 //! The command line: what can be asked of crate-run, and in which words.
 //!
 //! The words are runc's, because container engines use them; see `argv` for the liberties that callers take.
-//! A new verb is a struct, a variant of [`Verb`] and a line of [`VERBS`].
+//! A new verb is a struct, a variant of [`Verb`] and a line of `VERBS`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -50,13 +50,16 @@ fn program(wanted: impl Fn(&str) -> bool) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args_override_self(true)
-        .subcommands(verbs.map(|(verb, define)| define(Command::new(*verb))))
+        .subcommands(verbs.map(|(verb, define)| define(Command::new(*verb)).after_help(GLOBAL_HELP)))
 }
 
 /// Whether the word is one of crate-run's verbs.
 pub(super) fn is_verb(word: &OsStr) -> bool {
     VERBS.iter().any(|(verb, _)| word == *verb)
 }
+
+const GLOBAL_HELP: &str =
+    "crate-run --help tells the options that all commands share, such as --root and --log.";
 
 /// Adds a verb's flags and operands to its empty definition.
 type Define = fn(Command) -> Command;
@@ -94,7 +97,7 @@ pub enum Verb {
 /// Flags that stand before the verb (or after it, as people like it).
 #[derive(Args, Debug)]
 pub struct Global {
-    /// Keep the state of containers in DIR [default: /run/crate-run, or $XDG_RUNTIME_DIR/crate-run]
+    /// Keep the containers' state in DIR [default: crate-run in /run or $XDG_RUNTIME_DIR]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -106,7 +109,7 @@ pub struct Global {
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
     pub log_format: Format,
 
-    /// Tell nothing that is less grave than LEVEL: error, warning or debug [default: warning]
+    /// Tell what is as grave as LEVEL: error, warning or debug [default: warning]
     #[arg(long, value_name = "LEVEL", default_value = "warning", hide_default_value = true)]
     log_level: Level,
 
@@ -118,11 +121,11 @@ pub struct Global {
     #[arg(long)]
     systemd_cgroup: bool,
 
-    /// Who makes the cgroup: cgroupfs (crate-run itself), systemd, or disabled (nobody) [default: cgroupfs]
+    /// Who makes the cgroup: cgroupfs, systemd, or disabled for nobody [default: cgroupfs]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     cgroup_manager: Option<CgroupManager>,
 
-    /// Do without limits when cgroups may not be written: true, false, or auto [default: auto, when not root]
+    /// Run without limits where cgroups cannot be written: true, false, auto [default: auto]
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true, value_parser = rootless)]
     pub rootless: Rootless,
 
@@ -181,7 +184,7 @@ fn count(text: &str) -> Result<u32, String> {
 /// What `run` and `create` have in common.
 #[derive(Args, Debug)]
 pub struct Making {
-    /// The bundle: the directory with config.json and the root filesystem [default: .]
+    /// The directory with config.json and the root filesystem [default: .]
     #[arg(long, short, value_name = "DIR")]
     bundle: Option<PathBuf>,
 
@@ -201,7 +204,7 @@ pub struct Making {
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
 
-    /// Change the root by moving the mount: for a root filesystem on a ramdisk, where pivot_root fails
+    /// Move the root mount instead of pivot_root: for a root filesystem on a ramdisk
     #[arg(long)]
     pub no_pivot: bool,
 
@@ -221,7 +224,7 @@ pub struct Making {
 /// Make a container and run its program: create and start in one
 #[derive(Args, Debug)]
 pub struct Run {
-    /// The new container's name, or a bundle, written with a slash (./bundle/), to run under a generated name
+    /// A name for the container; or a bundle, with a slash, to run under a generated name
     #[arg(value_name = "ID|BUNDLE/")]
     subject: OsString,
 
@@ -229,7 +232,7 @@ pub struct Run {
     #[arg(long, short)]
     pub detach: bool,
 
-    /// Keep the state of the container when its program has ended, instead of deleting the container
+    /// Keep the container when its program has ended, instead of deleting it
     #[arg(long)]
     pub keep: bool,
 
@@ -329,7 +332,7 @@ pub struct Delete {
 /// List the containers
 #[derive(Args, Debug)]
 pub struct List {
-    /// How to print them: table or json
+    /// As a table or as json
     #[arg(long, short, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
     pub format: ListFormat,
 
@@ -359,11 +362,11 @@ pub struct Spec {
 /// Print, step by step, what crate-run would do to run a bundle
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// The bundle: the directory with config.json and the root filesystem
+    /// The directory with config.json and the root filesystem
     #[arg(value_name = "BUNDLE", default_value = ".")]
     pub bundle: PathBuf,
 
-    /// How to print the steps: text, json, or mermaid (a sequence diagram of host and child)
+    /// As text, as json, or as a mermaid diagram of host and child
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub format: ExplainFormat,
 }

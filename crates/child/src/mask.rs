@@ -23,7 +23,7 @@ pub fn prepare(runner: &mut Runner, options: Texts) -> Outcome {
         attributes: attribute::RDONLY | attribute::NOSUID | attribute::NODEV | attribute::NOEXEC,
         propagation: 0,
     };
-    runner.fill(Slot::MASK, mount::detached(&empty)?);
+    runner.fill(Slot::MASK, mount::detached(&empty, None)?);
     Ok(())
 }
 

@@ -61,21 +61,28 @@ pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
 pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let target = inside::mount_target(root, target, Shape::Directory, rule)?;
-    let mount = detached(new)?;
+    let mode = match rule & rules::KEEP_MODE {
+        0 => None,
+        _ => Some(files::status(target).named(Call::Fstat)?.mode & 0o7777),
+    };
+    let mount = detached(new, mode)?;
     mounts::attach(mount, target).named(Call::MoveMount)?;
     files::close(target);
     files::close(mount);
     Ok(())
 }
 
-/// A detached mount of a new superblock.
-pub fn detached(new: &New) -> Outcome<Fd> {
+/// A detached mount of a new superblock, with this mode of its root when one is given.
+pub fn detached(new: &New, mode: Option<u32>) -> Outcome<Fd> {
     let context = mounts::open_filesystem(new.filesystem).named(Call::Fsopen)?;
     if !new.source.is_empty() {
         mounts::configure(context, c"source", new.source).named(Call::Fsconfig)?;
     }
     for (index, option) in new.options.enumerate() {
         configure(context, option).map_err(|failure| explained(context, failure).value(index as u64))?;
+    }
+    if let Some(mode) = mode {
+        mounts::configure(context, c"mode", octal(mode, &mut [0; 6])).named(Call::Fsconfig)?;
     }
     mounts::create_filesystem(context)
         .named(Call::FsconfigCreate)
@@ -101,6 +108,13 @@ fn configure(context: Fd, option: &CStr) -> Outcome {
     let key = CStr::from_bytes_until_nul(&key).unwrap_or(c"");
     let value = CStr::from_bytes_with_nul(&bytes[equals + 1..]).unwrap_or(c"");
     mounts::configure(context, key, value).named(Call::Fsconfig)
+}
+
+fn octal(mode: u32, digits: &mut [u8; 6]) -> &CStr {
+    for (place, digit) in digits[..5].iter_mut().enumerate() {
+        *digit = b'0' + (mode >> (3 * (4 - place)) & 7) as u8;
+    }
+    CStr::from_bytes_until_nul(digits).unwrap_or(c"0755")
 }
 
 /// The filesystem's own words about why it refused: reading a context gives its log, one message a read.

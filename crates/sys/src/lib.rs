@@ -17,6 +17,8 @@ pub mod birth;
 pub mod bpf;
 pub mod credentials;
 pub mod files;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod mounts;
 pub mod namespaces;
 pub mod process;

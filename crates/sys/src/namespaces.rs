@@ -35,3 +35,9 @@ pub fn set_hostname(name: &[u8]) -> Answer<()> {
 pub fn set_domainname(name: &[u8]) -> Answer<()> {
     call(arch::SETDOMAINNAME, [name.as_ptr() as usize, name.len(), 0, 0, 0, 0]).map(drop)
 }
+
+/// NS_GET_NSTYPE of ioctl_ns(2): the CLONE_NEW* flag of the namespace behind `namespace`. ENOTTY when it is none.
+pub fn kind_of(namespace: Fd) -> Answer<u64> {
+    const NS_GET_NSTYPE: usize = 0xb703;
+    call(arch::IOCTL, [namespace.raw(), NS_GET_NSTYPE, 0, 0, 0, 0]).map(|kind| kind as u64)
+}

@@ -71,8 +71,13 @@ pub fn new_session() -> Answer<()> {
 
 /// prlimit(2) on the calling process: soft and hard limit of one resource.
 pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Answer<()> {
+    set_limit_of(0, resource, soft, hard)
+}
+
+/// prlimit(2) on another process.
+pub fn set_limit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> Answer<()> {
     let limit = [soft, hard];
-    call(arch::PRLIMIT64, [0, resource as usize, pointer(&limit), 0, 0, 0]).map(drop)
+    call(arch::PRLIMIT64, [pid as usize, resource as usize, pointer(&limit), 0, 0, 0]).map(drop)
 }
 
 /// PR_SET_NAME: the name in /proc/self/comm, at most 15 bytes.

@@ -1,0 +1,18 @@
+//! Where this crate and the standard library meet: descriptors that close themselves.
+
+extern crate std;
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use crate::Fd;
+
+/// Takes over a descriptor that a call of this crate has just answered; it closes itself from now on.
+pub fn owned(fd: Fd) -> OwnedFd {
+    // SAFETY: callers pass what open_tree, memfd_create and so on have answered, once, and keep no copy.
+    unsafe { OwnedFd::from_raw_fd(fd.0) }
+}
+
+/// The number of a descriptor that somebody else owns.
+pub fn borrowed(fd: &impl AsFd) -> Fd {
+    Fd(fd.as_fd().as_raw_fd())
+}

@@ -1,0 +1,158 @@
+//! Reading `config.json`: bytes, then JSON, then the types of the specification.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use oci_spec::runtime::Spec;
+use serde_json::Value;
+
+use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::span;
+use crate::error::Error;
+use crate::feature::capabilities;
+
+/// More is no configuration: the largest that engines write are some hundred KiB.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// A configuration as it was read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The directory of the bundle, absolute.
+    pub directory: PathBuf,
+    /// The file that was read.
+    pub file: PathBuf,
+    pub text: Rc<Vec<u8>>,
+    pub spec: Spec,
+    /// What was found while reading.
+    pub findings: Vec<Finding>,
+}
+
+impl Source {
+    /// Reads `config` of the bundle, or `config.json` when it is `None`.
+    pub fn load(directory: &Path, config: Option<&Path>) -> Result<Self, Error> {
+        let canonical = directory.canonicalize();
+        let directory = canonical.map_err(|error| Error::file("open the bundle", directory, error))?;
+        let file = directory.join(config.unwrap_or(Path::new("config.json")));
+        let text = read(&file)?;
+        Self::parse(directory, file, text)
+    }
+
+    /// A configuration that is in memory already: the copy of a container.
+    pub fn parse(directory: PathBuf, file: PathBuf, text: Vec<u8>) -> Result<Self, Error> {
+        let text = Rc::new(text);
+        let config_error = |findings| Error::config(file.clone(), text.clone(), findings);
+        if let Err(fault) = span::strict(&text) {
+            return Err(config_error(vec![Finding::error(fault.at, fault.message)]));
+        }
+        let (spec, findings) = match serde_json::from_slice::<Spec>(&text) {
+            Ok(spec) => (spec, Vec::new()),
+            Err(error) => forgiving(&text, error).map_err(|finding| config_error(vec![*finding]))?,
+        };
+        let mut source = Self { directory, file: file.clone(), text: text.clone(), spec, findings };
+        source.findings.extend(version_finding(source.spec.version()));
+        source.findings.extend(annotation_findings(&source.spec));
+        Ok(source)
+    }
+
+    /// The error that these findings are.
+    pub fn error(&self, findings: Vec<Finding>) -> Error {
+        Error::config(self.file.clone(), self.text.clone(), findings)
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::file("read the configuration", file, error);
+    let opened = File::open(file).map_err(failed)?;
+    let length = opened.metadata().map_err(failed)?.len();
+    if length > LARGEST {
+        let message = format!("{length} bytes are more than the {LARGEST} that a configuration may have");
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)));
+    }
+    let mut text = Vec::with_capacity(length as usize + 1);
+    opened.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+/// The types of the specification know every capability by name, and refuse others; the specification wants a
+/// warning. So when parsing fails, unknown capabilities are taken out, and it is tried once more.
+fn forgiving(text: &[u8], error: serde_json::Error) -> Result<(Spec, Vec<Finding>), Box<Finding>> {
+    let refused = || {
+        let at = span::pointer_at(text, span::error_offset(text, &error));
+        let words = error.to_string();
+        let message = words.split(" at line ").next().unwrap_or(&words).to_owned();
+        Box::new(Finding::error(at, message).cure(cure(&message_kind(&words))))
+    };
+    let mut value: Value = serde_json::from_slice(text).map_err(|_| refused())?;
+    let mut findings = Vec::new();
+    if let Some(sets) = value.pointer_mut("/process/capabilities").and_then(Value::as_object_mut) {
+        for (word, set) in sets {
+            let at = Pointer::from("/process/capabilities").key(word);
+            let Some(set) = set.as_array_mut() else { continue };
+            set.retain(|name| {
+                let unknown = name.as_str().filter(|name| capabilities::bit(name).is_none());
+                if let Some(name) = unknown {
+                    findings.push(Finding::warning(at.clone(), format!("unknown capability {name:?} is ignored")));
+                }
+                unknown.is_none()
+            });
+        }
+    }
+    if findings.is_empty() {
+        return Err(refused());
+    }
+    serde_json::from_value(value).map(|spec| (spec, findings)).map_err(|_| refused())
+}
+
+fn message_kind(words: &str) -> String {
+    words.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+fn cure(kind: &str) -> &'static str {
+    match kind {
+        "missing field" => "the specification requires it",
+        "invalid type:" | "invalid value:" => "see the specification for what may stand there",
+        "unknown variant" => "use one of the words that the specification lists",
+        "EOF while" => "the file ends too early: was it written completely?",
+        _ => "mend the JSON",
+    }
+}
+
+/// SemVer 2.0.0 with major version 1 (config.md, Specification version).
+fn version_finding(version: &str) -> Option<Finding> {
+    let at = "/ociVersion";
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    let is_number = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (*part == "0" || !part.starts_with('0'))
+    };
+    if numbers.len() != 3 || !numbers.iter().all(is_number) {
+        let message = format!("ociVersion {version:?} is not a semantic version");
+        return Some(Finding::error(at, message).cure("write it like 1.2.0"));
+    }
+    (numbers[0] != "1").then(|| {
+        let message = format!("ociVersion {version} is not supported");
+        Finding::error(at, message).cure("crate-run implements version 1 of the runtime specification")
+    })
+}
+
+fn annotation_findings(spec: &Spec) -> Option<Finding> {
+    let empty = spec.annotations().iter().flatten().any(|(key, _)| key.is_empty());
+    empty.then(|| Finding::error("/annotations", "the key of an annotation must not be empty"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_semantic_and_of_major_one() {
+        for good in ["1.0.0", "1.2.1", "1.3.0-rc.1", "1.0.2-dev", "1.1.0+dev"] {
+            assert!(version_finding(good).is_none(), "{good}");
+        }
+        for bad in ["", "1", "1.0", "01.0.0", "v1.0.0", "2.0.0", "0.9.0", "1.0.x"] {
+            assert!(version_finding(bad).is_some(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What can go wrong, by the kind of reaction it calls for.
+//!
+//! An error is returned once and told once, at the top: as one sentence (`Display`), and for a terminal with the
+//! place in config.json and the usual cure below it ([`Error::details`]).
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::bundle::excerpt::excerpt;
+use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::span::{Span, locate};
+use crate::cgroup::CgroupError;
+
+/// Phrases that callers look for in an error; do not change one without looking up its reader.
+pub mod phrase {
+    /// containerd's shim and podman take it for "gone already" (delete, kill, state).
+    pub const DOES_NOT_EXIST: &str = "container does not exist";
+    /// containerd's shim takes it for "has ended already" (kill).
+    pub const NOT_RUNNING: &str = "container not running";
+    /// Docker and podman show it; runc's text.
+    pub const EXISTS: &str = "container with given ID already exists";
+    /// podman turns it into exit status 127; Docker too.
+    pub const NOT_FOUND: &str = "executable file not found in $PATH";
+}
+
+/// Any failure of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The machine is no place for containers.
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("{}: {id}", phrase::DOES_NOT_EXIST)]
+    NotFound { id: String },
+    #[error("{}: {id}", phrase::EXISTS)]
+    Exists { id: String },
+    /// The container is in a state in which this cannot be done.
+    #[error("{0}")]
+    WrongState(String),
+    /// The configuration is wrong.
+    #[error("{}", config_sentence(.0))]
+    Config(Box<ConfigError>),
+    /// A step of a plan failed.
+    #[error("{}", .0.sentence())]
+    Step(Box<StepError>),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error("cannot {doing} {}: {source}", path.display())]
+    File { doing: &'static str, path: PathBuf, source: io::Error },
+    /// Something did not happen in time.
+    #[error("{0}")]
+    Deadline(String),
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug)]
+pub struct ConfigError {
+    pub file: PathBuf,
+    pub text: Rc<Vec<u8>>,
+    pub findings: Vec<Finding>,
+}
+
+/// A step that failed, with everything that is known about it.
+#[derive(Debug, Default)]
+pub struct StepError {
+    /// "mount tmpfs on /dev".
+    pub doing: String,
+    /// "mkdirat(2) answered: permission denied (EACCES)".
+    pub answer: String,
+    /// What usually mends it.
+    pub cure: String,
+    /// The place that asks for the step, with the text around it.
+    pub place: Option<Place>,
+    /// What could not be undone.
+    pub left: Vec<String>,
+    /// A text of its own, for the few failures that callers know by their words.
+    pub known: Option<String>,
+}
+
+/// A place in a configuration.
+#[derive(Debug)]
+pub struct Place {
+    pub file: PathBuf,
+    pub pointer: Pointer,
+    pub span: Option<Span>,
+    pub excerpt: String,
+}
+
+impl Place {
+    /// Looks the pointer up in the text.
+    pub fn find(file: &Path, text: &[u8], pointer: &Pointer) -> Self {
+        let found = locate(text, pointer);
+        let span = found.map(|place| if place.missing > 0 { Span { end: place.value.start + 1, ..place.value } } else { place.value });
+        let excerpt = span.as_ref().map(|span| excerpt(text, span)).unwrap_or_default();
+        Self { file: file.to_owned(), pointer: pointer.clone(), span, excerpt }
+    }
+
+    /// `config.json:12:7`.
+    pub fn short(&self) -> String {
+        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match &self.span {
+            Some(span) => format!("{name}:{}:{}", span.line, span.column),
+            None => name,
+        }
+    }
+}
+
+fn config_sentence(error: &ConfigError) -> String {
+    let one = |finding: &Finding| {
+        let place = Place::find(&error.file, &error.text, &finding.at);
+        let pointer = if finding.at.as_str().is_empty() { String::new() } else { format!(" ({})", finding.at) };
+        format!("{}: {}{pointer}", place.short(), finding.message)
+    };
+    error.findings.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl StepError {
+    fn sentence(&self) -> String {
+        let mut sentence = match &self.known {
+            Some(known) => known.clone(),
+            None => format!("cannot {}: {}", self.doing, self.answer),
+        };
+        if let Some(place) = &self.place {
+            let _ = write!(sentence, ", asked for by {} ({})", place.short(), place.pointer);
+        }
+        if !self.left.is_empty() {
+            let _ = write!(sentence, "; left behind: {}", self.left.join(", "));
+        }
+        sentence
+    }
+}
+
+impl Error {
+    /// A file of ours could not be used.
+    pub fn file(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::File { doing, path: path.to_owned(), source }
+    }
+
+    /// The configuration is wrong in these places.
+    pub fn config(file: PathBuf, text: Rc<Vec<u8>>, findings: Vec<Finding>) -> Self {
+        Self::Config(Box::new(ConfigError { file, text, findings }))
+    }
+
+    /// What a person wants to see below the sentence: the place, and the cure. Empty when there is nothing.
+    pub fn details(&self) -> String {
+        let mut text = String::new();
+        match self {
+            Self::Config(error) => {
+                for finding in &error.findings {
+                    let place = Place::find(&error.file, &error.text, &finding.at);
+                    detail(&mut text, &place.excerpt, &finding.cure);
+                }
+            }
+            Self::Step(error) => {
+                let excerpt = error.place.as_ref().map_or("", |place| &place.excerpt);
+                detail(&mut text, excerpt, &error.cure);
+            }
+            Self::Cgroup(error) => detail(&mut text, "", error.cure().unwrap_or_default()),
+            _ => {}
+        }
+        text
+    }
+}
+
+fn detail(text: &mut String, excerpt: &str, cure: &str) {
+    if !excerpt.is_empty() {
+        let _ = writeln!(text, "{}", excerpt.trim_end());
+    }
+    if !cure.is_empty() {
+        let _ = writeln!(text, "  help: {cure}");
+    }
+}

@@ -1,0 +1,98 @@
+//! # Control group: how much of the machine
+//!
+//! The container is born inside its cgroup (clone3(2), CLONE_INTO_CGROUP), so no moment exists at which it runs
+//! without its limits, and no process has to be moved (which would wait for a grace period of the kernel).
+//!
+//! What the limits are, file by file, is computed in `crate::cgroup::limits`; the device filter in
+//! `crate::cgroup::devices`. Here they become steps.
+//!
+//! OCI: config-linux.md, Control groups. Kernel: Documentation/admin-guide/cgroup-v2.rst.
+//!
+//! Order: cgroup, controllers, limits, device filter, birth. Only a limit that would forbid the birth itself (no
+//! processes at all) is written after it.
+
+use oci_spec::runtime::{LinuxResources, Spec};
+
+use crate::bundle::finding::{Finding, Pointer};
+use crate::cgroup::limits::{self, Moment};
+use crate::cgroup::{CgroupPath, Hierarchy, Setting, devices};
+use crate::plan::{HostAction, Plan};
+use crate::state::ContainerId;
+
+const FEATURE: &str = "cgroup";
+
+/// The container's cgroup and everything that is written to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlGroup {
+    pub path: CgroupPath,
+    pub settings: Vec<Setting>,
+    /// The device filter as eBPF.
+    pub filter: Vec<u8>,
+}
+
+fn resources(spec: &Spec) -> Option<&LinuxResources> {
+    spec.linux().as_ref()?.resources().as_ref()
+}
+
+fn place(spec: &Spec) -> String {
+    let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref());
+    path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Where the container's cgroup lies and what it says; all that is wrong if that cannot be.
+pub fn resolve(spec: &Spec, id: &ContainerId) -> Result<ControlGroup, Vec<Finding>> {
+    let failed = |error: crate::cgroup::CgroupError| {
+        vec![Finding::error("/linux/cgroupsPath", error.to_string()).cure(error.cure().unwrap_or_default())]
+    };
+    let own = Hierarchy::own_cgroup().map_err(failed)?;
+    let path = CgroupPath::resolve(&place(spec), id.as_str(), &own)?;
+    let at = Pointer::from("/linux/resources");
+    let settings = resources(spec).map(|resources| limits::settings(resources, &at)).unwrap_or_default();
+    let list = resources(spec).and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
+    let filter = devices::program::compile(&devices::rules(list)).map_err(|error| {
+        vec![Finding::error(at.key("devices"), error.to_string()).cure("merge rules, or use wildcards")]
+    })?;
+    Ok(ControlGroup { path, settings, filter: filter.bytes() })
+}
+
+pub fn findings(spec: &Spec) -> Vec<Finding> {
+    let mut found = crate::cgroup::path::findings(&place(spec));
+    if let Some(resources) = resources(spec) {
+        found.extend(limits::findings(resources, &Pointer::from("/linux/resources")));
+    }
+    found
+}
+
+/// Before the birth.
+pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
+    let create = HostAction::CreateCgroup { path: group.path.clone() };
+    plan.host(FEATURE, create, "the container is born inside it").at("/linux/cgroupsPath");
+    let needed = limits::controllers(&group.settings);
+    if !needed.is_empty() {
+        let controllers = needed.keys().map(|name| (*name).to_owned()).collect();
+        let why = "the parents hand down only the controllers that a limit needs";
+        plan.host(FEATURE, HostAction::EnableControllers { controllers }, why).at("/linux/resources");
+    }
+    write(group, Moment::BeforeBirth, plan);
+    let attach = HostAction::AttachDeviceFilter { program: group.filter.clone() };
+    let why = "decides for each open and mknod of a device whether it is allowed";
+    plan.host(FEATURE, attach, why).at("/linux/resources/devices");
+}
+
+/// After the birth: limits that would have forbidden it.
+pub fn after_birth(group: &ControlGroup, plan: &mut Plan) {
+    write(group, Moment::BeforeStart, plan);
+}
+
+fn write(group: &ControlGroup, moment: Moment, plan: &mut Plan) {
+    for setting in group.settings.iter().filter(|setting| setting.moment() == moment) {
+        let write = HostAction::WriteCgroup { setting: setting.clone() };
+        plan.host(FEATURE, write, setting.why.clone()).at(setting.at.clone());
+    }
+}
+
+/// What the cgroup of a process says: (file, value) for the limits that are set.
+pub fn observe(pid: i32) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+}

@@ -1,0 +1,30 @@
+//! # Session keyring
+//!
+//! Kernel keys that the caller holds would be readable inside; a new, empty session keyring shuts them out
+//! (keyrings(7)). Engines may ask to keep the old one (--no-new-keyring).
+
+use std::ffi::CString;
+
+use crate_run_plan::Operation;
+
+use crate::plan::Plan;
+use crate::state::ContainerId;
+
+const FEATURE: &str = "keyring";
+
+/// Whose session keyring does the container have?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyring {
+    /// A new one of its own.
+    Own,
+    /// The caller's.
+    Inherited,
+}
+
+pub fn steps(keyring: Keyring, id: &ContainerId, plan: &mut Plan) {
+    if keyring == Keyring::Own {
+        let name = CString::new(format!("_ses.{id}")).expect("an id has no NUL");
+        let why = "the caller's keys must not be readable inside";
+        plan.child(FEATURE, Operation::NewKeyring { name }, why);
+    }
+}

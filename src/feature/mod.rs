@@ -1,0 +1,28 @@
+//! One file for each kernel feature, all with the same face:
+//!
+//! - `resolve`: what the configuration asks for, as a small value with every default applied;
+//! - `findings`: what is wrong or risky about it, with the place in config.json;
+//! - `steps`: the steps that make it so, each with its reason. A feature that acts at several moments has a
+//!   function for each (`prepare`, `maps`, `seal`); `plan::compile` shows when they are called;
+//! - `observe`: what is true now of a running process.
+
+pub mod capabilities;
+pub mod cgroup;
+pub mod devices;
+pub mod hooks;
+pub mod identity;
+pub mod keyring;
+pub mod limits;
+pub mod lsm;
+pub mod masks;
+pub mod mounts;
+pub mod namespaces;
+pub mod network;
+pub mod process;
+pub mod procfs;
+pub mod rootfs;
+pub mod seccomp;
+pub mod sysctl;
+pub mod terminal;
+pub mod time;
+pub mod uts;

@@ -1,0 +1,295 @@
+//! # Mounts: what lies where in the container's tree
+//!
+//! A new filesystem (proc, tmpfs, devpts, ...) is made with fsopen, fsconfig and fsmount, and is complete before
+//! it is attached with move_mount (Linux 5.2). A bind mount is a clone of a tree of the host: the runtime clones
+//! it and sets its attributes before the container exists, the child only attaches it. So source, type, flags
+//! and target are each a descriptor, and no moment exists at which a read-only mount is writable.
+//!
+//! proc, sysfs, mqueue and cgroup2 show the namespaces of the process that makes them: they are made by the
+//! child, inside its own.
+//!
+//! OCI: config.md, Mounts. Options: mount(8), mount_setattr(2); the words are in `options`.
+//!
+//! Order: as listed. The target of proc and sysfs, and /dev, must not be symbolic links of the image
+//! (CVE-2019-19921, CVE-2025-54867); nothing but a few known files may be mounted below /proc (CVE-2019-16884).
+
+mod options;
+
+use std::ffi::CString;
+use std::path::Path;
+
+use crate_run_plan::Operation;
+use crate_run_plan::operation::target;
+use crate_run_plan::slot::Slot;
+use crate_run_sys::mounts::{Depth, propagation};
+use oci_spec::runtime::{Mount as MountEntry, Spec};
+
+use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::path::{InsidePath, OutsidePath};
+use crate::feature::rootfs::{Propagation, Rootfs};
+use crate::plan::{Deep, HostAction, Plan, TreeChange};
+
+pub use options::Options;
+
+const FEATURE: &str = "mounts";
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    pub target: InsidePath,
+    pub kind: Kind,
+    pub options: Options,
+    pub at: Pointer,
+}
+
+/// Where a mount comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A tree of the host.
+    Bind { source: OutsidePath, depth: Depth },
+    /// A new filesystem.
+    New { filesystem: String, source: String },
+    /// New options for what is there already.
+    Change,
+}
+
+/// Files of procfs that may be covered by a bind mount, as lxcfs does; the list of runc.
+const ON_PROC: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+];
+
+impl Mount {
+    /// The rule by which the child resolves the target.
+    fn rule(&self) -> u32 {
+        let strict = match &self.kind {
+            Kind::New { filesystem, .. } => {
+                matches!(filesystem.as_str(), "proc" | "sysfs" | "cgroup2" | "devpts" | "mqueue")
+            }
+            _ => false,
+        };
+        let mut rule = 0;
+        if strict || self.target.is_within("/dev") {
+            rule |= target::NO_LINKS;
+        }
+        if self.target.is_within("/proc") && self.target.as_str() != "/proc" {
+            rule |= target::ON_PROC;
+        }
+        let keeps_mode = matches!(&self.kind, Kind::New { filesystem, .. } if filesystem == "tmpfs");
+        if keeps_mode && !self.options.data.iter().any(|option| option.starts_with("mode=")) {
+            rule |= target::KEEP_MODE;
+        }
+        rule
+    }
+}
+
+fn entries(spec: &Spec) -> &[MountEntry] {
+    spec.mounts().as_deref().unwrap_or_default()
+}
+
+pub fn resolve(spec: &Spec, bundle: &Path) -> Vec<Mount> {
+    let at = |index| Pointer::from("/mounts").index(index);
+    entries(spec).iter().enumerate().filter_map(|(index, entry)| one(entry, bundle, at(index))).collect()
+}
+
+fn one(entry: &MountEntry, bundle: &Path, at: Pointer) -> Option<Mount> {
+    let options = Options::parse(entry.options().as_deref().unwrap_or_default());
+    let target = InsidePath::new(entry.destination().to_str()?)?;
+    let typ = entry.typ().as_deref().unwrap_or("");
+    let source = entry.source().as_deref();
+    let bind = options.bind.or((typ == "bind").then_some(Depth::One));
+    let kind = if options.remount {
+        Kind::Change
+    } else if let Some(depth) = bind {
+        Kind::Bind { source: OutsidePath::new(bundle, source?)?, depth }
+    } else {
+        let filesystem = if typ == "cgroup" { "cgroup2" } else { typ }.to_owned();
+        let source = source.and_then(Path::to_str).filter(|source| !source.is_empty());
+        Kind::New { source: source.unwrap_or(&filesystem).to_owned(), filesystem }
+    };
+    Some(Mount { target, kind, options, at })
+}
+
+pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (index, entry) in entries(spec).iter().enumerate() {
+        let at = Pointer::from("/mounts").index(index);
+        let Some(mount) = one(entry, bundle, at.clone()) else {
+            found.push(unusable(entry, at));
+            continue;
+        };
+        found.extend(target_findings(entry, &mount));
+        found.extend(source_findings(entry, &mount));
+        found.extend(mount.options.findings(&at.key("options"), matches!(mount.kind, Kind::Bind { .. })));
+        if entry.uid_mappings().is_some() || entry.gid_mappings().is_some() {
+            let message = "idmapped mounts are not supported yet";
+            found.push(Finding::error(at, message));
+        }
+    }
+    found
+}
+
+fn unusable(entry: &MountEntry, at: Pointer) -> Finding {
+    if entry.source().is_none() {
+        return Finding::error(at, "a bind mount needs a source").cure("add \"source\"");
+    }
+    Finding::error(at, "source and destination must be UTF-8 and free of NUL characters")
+}
+
+fn target_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let (at, target) = (mount.at.key("destination"), mount.target.as_str());
+    if !entry.destination().is_absolute() {
+        let message = format!("the mount destination {:?} is relative and is taken from /", entry.destination());
+        found.push(Finding::warning(at.clone(), message).cure("write it with a leading slash"));
+    }
+    if target == "/" && mount.kind != Kind::Change {
+        let message = "a mount cannot lie on the root of the container";
+        found.push(Finding::error(at.clone(), message).cure("use root.path for the root filesystem"));
+    }
+    let is_proc = matches!(&mount.kind, Kind::New { filesystem, .. } if filesystem == "proc");
+    let is_bind = matches!(mount.kind, Kind::Bind { .. });
+    let below_proc = mount.target.is_within("/proc") && target != "/proc";
+    if below_proc && !ON_PROC.contains(&target) && mount.kind != Kind::Change {
+        let message = format!("{target} lies inside /proc, where nothing else may be mounted");
+        found.push(Finding::error(at, message).cure("choose another destination"));
+    } else if target == "/proc" && !is_proc && !is_bind && mount.kind != Kind::Change {
+        let message = "only a proc filesystem may be mounted on /proc";
+        found.push(Finding::error(at, message).cure("use \"type\": \"proc\""));
+    }
+    found
+}
+
+fn source_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
+    match &mount.kind {
+        Kind::Bind { source, .. } => match std::fs::symlink_metadata(source.as_path()) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                let reason = match error.kind() {
+                    std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+                    other => other.to_string(),
+                };
+                let message = format!("the source {source} of the bind mount on {} : {reason}", mount.target);
+                let cure = "create it first, or correct the path; a relative source starts at the bundle";
+                vec![Finding::error(mount.at.key("source"), message.replace(" :", ":")).cure(cure)]
+            }
+        },
+        Kind::New { filesystem, .. } if filesystem.is_empty() => {
+            let at = if entry.typ().is_some() { mount.at.key("type") } else { mount.at.clone() };
+            let message = "a mount without a type must be a bind mount";
+            vec![Finding::error(at, message).cure("add \"type\", or the option \"bind\"")]
+        }
+        Kind::New { filesystem, source } if filesystem.contains('\0') || source.contains('\0') => {
+            vec![Finding::error(mount.at.clone(), "type and source must be free of NUL characters")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Is `path` covered by a bind mount? Then what lies there is the host's business.
+pub fn is_bound(mounts: &[Mount], path: &str) -> bool {
+    mounts.iter().any(|mount| mount.target.as_str() == path && matches!(mount.kind, Kind::Bind { .. }))
+}
+
+/// Before the birth: clones the sources of the bind mounts. Answers the slot of each mount's tree.
+pub fn prepare(mounts: &[Mount], rootfs: &Rootfs, plan: &mut Plan) -> Vec<Option<Slot>> {
+    mounts
+        .iter()
+        .map(|mount| {
+            let Kind::Bind { source, depth } = &mount.kind else { return None };
+            let slot = plan.new_slot();
+            let change = tree_change(&mount.options, rootfs);
+            let clone = HostAction::CloneTree { source: source.clone(), depth: *depth, change, slot };
+            let why = "opened before the container exists; its options are set while nobody can see it";
+            plan.host(FEATURE, clone, why).at(mount.at.clone());
+            Some(slot)
+        })
+        .collect()
+}
+
+/// A clone stays in the peer group of its source: unless shared mounts are wanted, it becomes a slave, as a bind
+/// made inside the container's own mount namespace would be.
+fn tree_change(options: &Options, rootfs: &Rootfs) -> TreeChange {
+    let fallback = match rootfs.propagation {
+        Propagation::Shared => None,
+        Propagation::Private => Some((propagation::PRIVATE, Deep::Tree)),
+        _ => Some((propagation::SLAVE, Deep::Tree)),
+    };
+    TreeChange {
+        set: options.set,
+        clear: options.clear,
+        tree_set: options.tree_set,
+        tree_clear: options.tree_clear,
+        propagation: options.propagation.or(fallback),
+    }
+}
+
+/// In the child, in the listed order.
+pub fn steps(mounts: &[Mount], trees: &[Option<Slot>], plan: &mut Plan) {
+    for (mount, tree) in mounts.iter().zip(trees) {
+        let (operation, why) = operation(mount, *tree);
+        plan.child(FEATURE, operation, why).at(mount.at.clone());
+    }
+}
+
+fn c(text: &str) -> CString {
+    CString::new(text).expect("findings refuse NUL")
+}
+
+fn operation(mount: &Mount, tree: Option<Slot>) -> (Operation, String) {
+    let (target, options) = (mount.target.text(), &mount.options);
+    match (&mount.kind, tree) {
+        (Kind::Bind { source, .. }, Some(tree)) => (
+            Operation::MountTree { tree, target, rule: mount.rule() },
+            format!("{source} of the host appears at {}", mount.target),
+        ),
+        (Kind::New { filesystem, source }, _) => (
+            Operation::MountNew {
+                filesystem: c(filesystem),
+                source: c(source),
+                options: options.data.iter().map(|option| c(option)).collect(),
+                attributes: options.set & !options.clear,
+                propagation: options.propagation.map_or(0, |(kind, _)| kind),
+                target,
+                rule: mount.rule(),
+            },
+            reason(filesystem, &mount.target),
+        ),
+        _ => (
+            Operation::ChangeMount {
+                target,
+                set: options.set,
+                clear: options.clear,
+                propagation: options.propagation.map_or(0, |(kind, _)| kind),
+                tree: 0,
+            },
+            format!("other options for the mount at {}", mount.target),
+        ),
+    }
+}
+
+fn reason(filesystem: &str, target: &InsidePath) -> String {
+    match filesystem {
+        "proc" => "a procfs shows the pid namespace of the process that mounts it: only our own processes".into(),
+        "sysfs" => "a sysfs shows the network namespace of the process that mounts it".into(),
+        "mqueue" => "POSIX message queues of our own ipc namespace".into(),
+        "cgroup2" => "seen from our cgroup namespace, our own cgroup is the root of the hierarchy".into(),
+        "devpts" => "pseudoterminals of our own, numbered from 0".into(),
+        "tmpfs" => format!("memory that is gone with the container, at {target}"),
+        other => format!("a {other} filesystem at {target}"),
+    }
+}
+
+/// Every line of /proc/PID/mountinfo.
+pub fn observe(pid: i32) -> Vec<String> {
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    mounts.lines().map(str::to_owned).collect()
+}

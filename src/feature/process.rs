@@ -1,0 +1,221 @@
+//! # The program: working directory, environment, arguments, execve
+//!
+//! The program is looked up as execvp(3) does, in the PATH of the container and among the files of the
+//! container, when the container is created: a missing program must fail `create`, not `start`. Nothing of the
+//! runtime survives execve: no descriptor but those that were asked for, no environment, no directory outside.
+//!
+//! OCI: config.md, Process.
+//!
+//! Order: the working directory is entered as root, and once more after the ids are set if root was refused; the
+//! descriptors are closed when no step needs one any more; execve is the end.
+
+use std::ffi::CString;
+
+use crate_run_plan::Operation;
+use oci_spec::runtime::Spec;
+
+use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::path::InsidePath;
+use crate::feature::rootfs::Rootfs;
+use crate::plan::Plan;
+
+const FEATURE: &str = "process";
+
+/// The PATH of a program whose environment has none, as runc has it.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    pub cwd: String,
+    pub arguments: Vec<String>,
+    pub environment: Vec<String>,
+    /// prctl(PR_SET_NO_NEW_PRIVS).
+    pub no_new_privileges: bool,
+}
+
+impl Program {
+    /// The paths at which execvp(3) would look, in order.
+    fn candidates(&self) -> Vec<String> {
+        let Some(name) = self.arguments.first() else { return Vec::new() };
+        if name.contains('/') {
+            return vec![name.clone()];
+        }
+        let path = self.environment.iter().find_map(|entry| entry.strip_prefix("PATH="));
+        let directories = path.unwrap_or(DEFAULT_PATH).split(':');
+        // An empty entry of PATH is the working directory (execvp(3)); so is "." written out.
+        directories.map(|dir| if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") }).collect()
+    }
+}
+
+/// Keeps the last of several entries of one name, at the place of the first.
+fn without_duplicates(entries: &[String]) -> Vec<String> {
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut order: Vec<String> = Vec::with_capacity(entries.len());
+    let mut last = std::collections::HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let name = name(entry);
+        if last.insert(name.clone(), entry.clone()).is_none() {
+            order.push(name);
+        }
+    }
+    order.iter().filter_map(|name| last.remove(name)).collect()
+}
+
+pub fn resolve(spec: &Spec) -> Program {
+    let Some(process) = spec.process() else { return Program::default() };
+    Program {
+        cwd: process.cwd().display().to_string(),
+        arguments: process.args().clone().unwrap_or_default(),
+        environment: without_duplicates(process.env().as_deref().unwrap_or_default()),
+        no_new_privileges: process.no_new_privileges() == Some(true),
+    }
+}
+
+pub fn findings(spec: &Spec) -> Vec<Finding> {
+    let Some(process) = spec.process() else {
+        let message = "there is no process: the container has nothing to run";
+        return vec![Finding::error("/process", message).cure("add \"process\" with args and cwd")];
+    };
+    let mut found = Vec::new();
+    let at = Pointer::from("/process");
+    let cwd = process.cwd();
+    if !cwd.is_absolute() {
+        let message = "Cwd must be an absolute path";
+        let cure = format!("write {:?} with a leading slash", cwd.display().to_string());
+        found.push(Finding::error(at.key("cwd"), message).cure(cure));
+    }
+    if InsidePath::new(&cwd.to_string_lossy()).is_none() {
+        found.push(Finding::error(at.key("cwd"), "the working directory holds a NUL character"));
+    }
+    let arguments = process.args().as_deref().unwrap_or_default();
+    if arguments.is_empty() {
+        let message = "args must not be empty";
+        found.push(Finding::error(at.key("args"), message).cure("name the program, such as [\"/bin/sh\"]"));
+    } else if arguments[0].is_empty() {
+        found.push(Finding::error(at.key("args").index(0), "the name of the program is empty"));
+    }
+    for (index, argument) in arguments.iter().enumerate() {
+        if argument.contains('\0') {
+            found.push(Finding::error(at.key("args").index(index), "an argument holds a NUL character"));
+        }
+    }
+    for (index, entry) in process.env().iter().flatten().enumerate() {
+        let bad = entry.contains('\0') || entry.starts_with('=') || !entry.contains('=');
+        if bad {
+            let message = format!("invalid environment variable {entry:?}");
+            found.push(Finding::error(at.key("env").index(index), message).cure("write it as NAME=VALUE"));
+        }
+    }
+    found
+}
+
+/// HOME for a program that is given none: from the image's /etc/passwd, else "/", as every runtime does it.
+pub fn added_environment(spec: &Spec, rootfs: &Rootfs, uid: u32) -> Vec<String> {
+    let given = spec.process().as_ref().and_then(|process| process.env().as_deref()).unwrap_or_default();
+    if given.iter().any(|entry| entry.starts_with("HOME=")) {
+        return Vec::new();
+    }
+    let home = home_of(rootfs, uid).unwrap_or_else(|| "/".to_owned());
+    vec![format!("HOME={home}")]
+}
+
+/// Reads the image's passwd(5) by descriptor, without following a link out, and no more of it than a user list
+/// can be: the image may have put anything there.
+fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    use std::io::Read;
+
+    const MOST: u64 = 1 << 20;
+    let root = std::fs::File::open(rootfs.path.as_path()).ok()?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let access = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let users = std::fs::File::from(openat2(&root, "etc/passwd", access, Mode::empty(), resolve).ok()?);
+    if !users.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    users.take(MOST).read_to_string(&mut text).ok()?;
+    text.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_user = fields.get(2)?.parse() == Ok(uid);
+        is_user.then(|| fields.get(5).map(|home| (*home).to_owned()))?.filter(|home| home.starts_with('/'))
+    })
+}
+
+fn texts(strings: &[String]) -> Vec<CString> {
+    strings.iter().map(|string| CString::new(string.as_str()).expect("findings refuse NUL")).collect()
+}
+
+/// After pivot_root: the directory and the program are looked for.
+pub fn look_up(program: &Program, plan: &mut Plan) {
+    let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
+    let enter = Operation::EnterDirectory { path, attempt: 0 };
+    let why = "getcwd(2) must show a path inside, or a leaked descriptor has led outside";
+    plan.child(FEATURE, enter, why).at("/process/cwd");
+    let name = CString::new(program.arguments.first().cloned().unwrap_or_default()).expect("findings refuse NUL");
+    let find = Operation::FindExecutable { candidates: texts(&program.candidates()), name };
+    plan.child(FEATURE, find, "a missing program fails create, not start").at("/process/args/0");
+}
+
+/// After the ids: the directory once more.
+pub fn enter_again(program: &Program, plan: &mut Plan) {
+    let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
+    let enter = Operation::EnterDirectory { path, attempt: 1 };
+    let why = "a directory that root may not enter may be open to the user; does nothing if root was let in";
+    plan.child(FEATURE, enter, why).at("/process/cwd");
+}
+
+/// In the tail.
+pub fn no_new_privileges(program: &Program, plan: &mut Plan) {
+    if program.no_new_privileges {
+        let why = "no execve can gain powers from here on";
+        plan.child(FEATURE, Operation::NoNewPrivileges {}, why).at("/process/noNewPrivileges");
+    }
+}
+
+/// Descriptors 0 to 2 and `preserved` more stay.
+pub fn close_descriptors(preserved: u32, plan: &mut Plan) {
+    let why = "no descriptor of the host survives execve";
+    plan.child(FEATURE, Operation::CloseDescriptors { first: 3 + preserved }, why);
+}
+
+/// The word before the last.
+pub fn announce(plan: &mut Plan) {
+    let why = "said before a filter may forbid to say it: if the line closes now, execve has worked";
+    plan.child(FEATURE, Operation::Announce {}, why);
+}
+
+/// The end of the plan.
+pub fn execute(program: &Program, extra: &[String], plan: &mut Plan) {
+    let mut environment = program.environment.clone();
+    environment.extend_from_slice(extra);
+    let execute = Operation::Execute {
+        candidates: texts(&program.candidates()),
+        arguments: texts(&program.arguments),
+        environment: texts(&environment),
+    };
+    plan.child(FEATURE, execute, "the child becomes the program").at("/process/args");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_follow_path() {
+        let program = |name: &str, path: &str| Program {
+            arguments: vec![name.into()],
+            environment: vec![format!("PATH={path}")],
+            ..Program::default()
+        };
+        assert_eq!(program("sh", "/a::/b").candidates(), ["/a/sh", "sh", "/b/sh"]);
+        assert_eq!(program("./sh", "/a").candidates(), ["./sh"]);
+    }
+
+    #[test]
+    fn the_last_value_of_a_variable_wins() {
+        let entries = ["A=1", "B=2", "A=3"].map(str::to_owned);
+        assert_eq!(without_duplicates(&entries), ["A=3", "B=2"]);
+    }
+}

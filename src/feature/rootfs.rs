@@ -1,0 +1,152 @@
+//! # Root filesystem: a directory becomes "/"
+//!
+//! The tree of the directory is cloned as a detached mount (open_tree(2)), attached in the container's own mount
+//! namespace, and made the root there (pivot_root(2)). The old root is detached, so no path of the host is left:
+//! chroot(2) alone would leave the way out open.
+//!
+//! OCI: config.md, Root; config-linux.md, Rootfs Mount Propagation.
+//!
+//! Order:
+//! - Propagation to the host is cut before anything is mounted, else our mounts would appear there.
+//! - The root is made read-only last: mount targets and device nodes may have to be made in it.
+//! - The propagation that the container wants on its root comes after pivot_root, which refuses a shared one.
+
+use std::path::Path;
+
+use crate_run_plan::Operation;
+use crate_run_plan::slot::Slot;
+use crate_run_sys::mounts::propagation;
+use oci_spec::runtime::Spec;
+
+use crate::bundle::finding::Finding;
+use crate::bundle::path::OutsidePath;
+use crate::plan::{HostAction, Plan};
+
+const FEATURE: &str = "rootfs";
+
+/// The root filesystem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rootfs {
+    /// The directory on the host.
+    pub path: OutsidePath,
+    pub access: Access,
+    pub propagation: Propagation,
+}
+
+/// May the container write to its root?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+/// linux.rootfsPropagation, where the plain and the recursive words mean the same to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    Shared,
+    Slave,
+    Private,
+    Unbindable,
+}
+
+fn propagation_of(word: &str) -> Option<Propagation> {
+    Some(match word {
+        "shared" | "rshared" => Propagation::Shared,
+        "" | "slave" | "rslave" => Propagation::Slave,
+        "private" | "rprivate" => Propagation::Private,
+        "unbindable" | "runbindable" => Propagation::Unbindable,
+        _ => return None,
+    })
+}
+
+fn propagation_word(spec: &Spec) -> &str {
+    spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref()).unwrap_or("")
+}
+
+/// `None` when there is no usable root; `findings` says why.
+pub fn resolve(spec: &Spec, bundle: &Path) -> Option<Rootfs> {
+    let root = spec.root().as_ref()?;
+    let access = if root.readonly() == Some(true) { Access::ReadOnly } else { Access::ReadWrite };
+    let propagation = propagation_of(propagation_word(spec))?;
+    Some(Rootfs { path: OutsidePath::new(bundle, root.path())?, access, propagation })
+}
+
+pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let word = propagation_word(spec);
+    if propagation_of(word).is_none() {
+        let message = format!("rootfsPropagation={word} is not supported");
+        let cure = "use shared, slave, private or unbindable";
+        found.push(Finding::error("/linux/rootfsPropagation", message).cure(cure));
+    }
+    let Some(root) = spec.root() else {
+        let message = "there is no root: a container needs a root filesystem";
+        found.push(Finding::error("/root", message).cure("add \"root\": {\"path\": \"rootfs\"}"));
+        return found;
+    };
+    let Some(path) = OutsidePath::new(bundle, root.path()) else {
+        found.push(Finding::error("/root/path", "the path of the root filesystem holds a NUL character"));
+        return found;
+    };
+    let cure = "unpack an image there, or correct root.path; a relative path starts at the bundle";
+    let message = match std::fs::metadata(path.as_path()) {
+        _ if root.path().as_os_str().is_empty() => "root.path is empty".to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("the root filesystem {path} does not exist: no such file or directory")
+        }
+        Err(error) => format!("the root filesystem {path} cannot be opened: {}", error.kind()),
+        Ok(status) if !status.is_dir() => format!("the root filesystem {path} is not a directory"),
+        Ok(_) if path.as_path().canonicalize().is_ok_and(|real| real == Path::new("/")) => {
+            "the root filesystem is the root of the host".to_owned()
+        }
+        Ok(_) => return found,
+    };
+    found.push(Finding::error("/root/path", message).cure(cure));
+    found
+}
+
+/// Before the birth: the detached clone.
+pub fn prepare(rootfs: &Rootfs, plan: &mut Plan) {
+    let open = HostAction::OpenRoot { path: rootfs.path.clone() };
+    let why = "a detached clone of the tree: nobody sees it, and nothing else can be put in its place";
+    plan.host(FEATURE, open, why).at("/root/path");
+}
+
+/// The first steps of the view.
+pub fn steps(rootfs: &Rootfs, plan: &mut Plan) {
+    let (kind, why) = match rootfs.propagation {
+        Propagation::Private => (propagation::PRIVATE, "no mount of the host or of ours reaches the other side"),
+        _ => (propagation::SLAVE, "our mounts stay ours; later mounts of the host still arrive"),
+    };
+    let propagate = Operation::Propagate { kind, tree: 1 };
+    plan.child(FEATURE, propagate, why).at("/linux/rootfsPropagation");
+    let attach = Operation::AttachRoot { tree: Slot::ROOT_TREE };
+    let why = "pivot_root wants a mount point as the new root";
+    plan.child(FEATURE, attach, why).at("/root/path");
+}
+
+/// When everything is mounted: leaves the host's tree.
+pub fn pivot(rootfs: &Rootfs, plan: &mut Plan) {
+    let why = "the new root becomes \"/\", and the host's tree is detached: no path leads back";
+    plan.child(FEATURE, Operation::PivotRoot {}, why).at("/root/path");
+    let (kind, why) = match rootfs.propagation {
+        Propagation::Shared => (propagation::SHARED, "the container may share its mounts with its own children"),
+        Propagation::Unbindable => (propagation::UNBINDABLE, "the root cannot be bind mounted"),
+        Propagation::Slave | Propagation::Private => return,
+    };
+    plan.child(FEATURE, Operation::Propagate { kind, tree: 0 }, why).at("/linux/rootfsPropagation");
+}
+
+/// The last step of the view.
+pub fn seal(rootfs: &Rootfs, plan: &mut Plan) {
+    if rootfs.access == Access::ReadOnly {
+        let why = "nothing more has to be made in the root";
+        plan.child(FEATURE, Operation::ReadOnlyRoot {}, why).at("/root/readonly");
+    }
+}
+
+/// The line of /proc/PID/mountinfo for "/".
+pub fn observe(pid: i32) -> Option<String> {
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).map(str::to_owned)
+}

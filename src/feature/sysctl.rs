@@ -1,0 +1,162 @@
+//! # Kernel parameters of the container's namespaces
+//!
+//! Most of /proc/sys is the machine's; some parameters belong to a namespace and may be set for a container
+//! (proc_sys(5)). A parameter that is not in a namespace of the container's own would change the host: an error.
+//!
+//! OCI: config-linux.md, Sysctl.
+//!
+//! Order: after the namespaces, through a private procfs that nothing can be mounted over (CVE-2025-52881).
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use crate_run_plan::Operation;
+use crate_run_sys::namespaces::flag;
+use oci_spec::runtime::Spec;
+
+use crate::bundle::finding::{Finding, Pointer};
+use crate::feature::namespaces::Namespaces;
+use crate::plan::Plan;
+
+const FEATURE: &str = "sysctl";
+
+/// The parameters, by their path below /proc/sys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters(pub Vec<Parameter>);
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Components below /proc/sys, joined by slashes.
+    pub path: String,
+    pub value: String,
+    pub at: Pointer,
+}
+
+/// The parameters of System V ipc that belong to the ipc namespace (ipc_namespaces(7)).
+const IPC: [&str; 8] = [
+    "kernel/msgmax",
+    "kernel/msgmnb",
+    "kernel/msgmni",
+    "kernel/sem",
+    "kernel/shmall",
+    "kernel/shmmax",
+    "kernel/shmmni",
+    "kernel/shm_rmid_forced",
+];
+
+/// sysctl.d(5): a key whose first separator is a slash is a path already, and its dots are part of names.
+fn path_of(key: &str) -> String {
+    match key.find(['.', '/']) {
+        Some(at) if key.as_bytes()[at] == b'/' => key.to_owned(),
+        _ => key
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                other => other,
+            })
+            .collect(),
+    }
+}
+
+fn given(spec: &Spec) -> BTreeMap<&String, &String> {
+    let linux = spec.linux().as_ref();
+    linux.and_then(|linux| linux.sysctl().as_ref()).map(|map| map.iter().collect()).unwrap_or_default()
+}
+
+pub fn resolve(spec: &Spec) -> Parameters {
+    let parameter = |(key, value): (&String, &String)| Parameter {
+        path: path_of(key),
+        value: value.clone(),
+        at: Pointer::from("/linux/sysctl").key(key),
+    };
+    Parameters(given(spec).into_iter().map(parameter).collect())
+}
+
+pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for parameter in resolve(spec).0 {
+        let path = parameter.path.as_str();
+        let plain = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        if !plain || path.contains('\0') {
+            let message = format!("{path:?} is not the name of a kernel parameter");
+            found.push(Finding::error(parameter.at.clone(), message).cure("write it like net.ipv4.ip_forward"));
+            continue;
+        }
+        if parameter.value.contains(['\0', '\n']) {
+            let message = "the value of a kernel parameter is one line";
+            found.push(Finding::error(parameter.at.clone(), message));
+        }
+        found.extend(namespace_finding(&parameter, namespaces));
+    }
+    found
+}
+
+/// Which namespace does the parameter belong to, and does the container have it?
+fn namespace_finding(parameter: &Parameter, namespaces: &Namespaces) -> Option<Finding> {
+    let path = parameter.path.as_str();
+    let shown = path.replace('/', ".");
+    let (kind, word) = if IPC.contains(&path) || path.starts_with("fs/mqueue/") {
+        (flag::IPC, "ipc")
+    } else if path.starts_with("net/") {
+        (flag::NETWORK, "network")
+    } else if path == "kernel/domainname" {
+        (flag::UTS, "uts")
+    } else if path.starts_with("user/") {
+        (flag::USER, "user")
+    } else if path == "kernel/hostname" {
+        let message = "the hostname is not set through kernel.hostname";
+        return Some(Finding::error(parameter.at.clone(), message).cure("use \"hostname\""));
+    } else {
+        let message = format!("sysctl {shown:?} is not in a separate kernel namespace");
+        return Some(Finding::error(parameter.at.clone(), message).cure("set it on the host with sysctl(8)"));
+    };
+    if namespaces.has(kind) {
+        return None;
+    }
+    let message = format!("sysctl {shown:?} would change the host: it needs a {word} namespace of the container's own");
+    let cure = format!("add {{\"type\": \"{word}\"}} to linux.namespaces");
+    Some(Finding::error(parameter.at.clone(), message).cure(cure))
+}
+
+/// Does a step need the private procfs?
+pub fn needs_proc(parameters: &Parameters) -> bool {
+    !parameters.0.is_empty()
+}
+
+pub fn steps(parameters: &Parameters, plan: &mut Plan) {
+    for parameter in &parameters.0 {
+        let set = Operation::SetParameter {
+            path: CString::new(format!("sys/{}", parameter.path)).expect("findings refuse NUL"),
+            value: parameter.value.clone().into_bytes(),
+        };
+        plan.child(FEATURE, set, "it belongs to a namespace of the container's own").at(parameter.at.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_name_the_same_file() {
+        assert_eq!(path_of("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
+        assert_eq!(path_of("net/ipv4/conf/eno2.100/rp_filter"), "net/ipv4/conf/eno2.100/rp_filter");
+        assert_eq!(path_of("net.ipv4.conf.eno2/100.rp_filter"), "net/ipv4/conf/eno2.100/rp_filter");
+    }
+
+    #[test]
+    fn parameters_of_the_machine_are_refused() {
+        let one = |path: &str, namespaces: &Namespaces| {
+            let parameter = Parameter { path: path.into(), value: "1".into(), at: Pointer::root() };
+            namespace_finding(&parameter, namespaces).map(|finding| finding.message)
+        };
+        let none = Namespaces::default();
+        let network = Namespaces { new: flag::NETWORK, ..Namespaces::default() };
+        assert_eq!(one("net/core/somaxconn", &network), None);
+        assert!(one("net/core/somaxconn", &none).unwrap().contains("would change the host"));
+        assert!(one("vm/swappiness", &network).unwrap().contains("not in a separate kernel namespace"));
+        assert!(one("kernel/hostname", &network).unwrap().contains("hostname"));
+    }
+}

@@ -1,0 +1,100 @@
+//! # Terminal: a pseudoterminal of the container's own
+//!
+//! The pty comes from the container's devpts; its master side goes to whoever talks to the container: the
+//! foreground of `run`, or the socket that an engine gave with --console-socket. The other side becomes the
+//! controlling terminal, the standard streams, and /dev/console (pty(7)).
+//!
+//! OCI: config.md, process.terminal and consoleSize.
+//!
+//! Order: after the mounts, for it needs /dev/pts; taken over after setsid(2), and before the root is read-only,
+//! for /dev/console may have to be made.
+
+use crate_run_plan::Operation;
+use crate_run_plan::slot::Slot;
+use oci_spec::runtime::Spec;
+
+use crate::bundle::finding::Finding;
+use crate::bundle::path::OutsidePath;
+use crate::feature::mounts::{self, Mount};
+use crate::plan::{HostAction, Plan};
+
+const FEATURE: &str = "terminal";
+
+/// Does the container have a terminal, and of what size?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Terminal {
+    #[default]
+    None,
+    /// Rows and columns in characters; 0 for unknown.
+    Pty { rows: u16, columns: u16 },
+}
+
+/// Where the master side goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Master {
+    /// Nowhere: the container has no terminal.
+    None,
+    /// To the foreground of `run`.
+    Foreground,
+    /// To a socket.
+    Socket(OutsidePath),
+}
+
+pub fn resolve(spec: &Spec) -> Terminal {
+    let Some(process) = spec.process().as_ref().filter(|process| process.terminal() == Some(true)) else {
+        return Terminal::None;
+    };
+    let size = process.console_size();
+    let cells = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
+    Terminal::Pty {
+        rows: size.as_ref().map_or(0, |size| cells(size.height())),
+        columns: size.as_ref().map_or(0, |size| cells(size.width())),
+    }
+}
+
+/// A terminal and the way to it must be asked for together; the texts are runc's, which engines show.
+pub fn findings(terminal: Terminal, master: &Master) -> Vec<Finding> {
+    let at = "/process/terminal";
+    match (terminal, master) {
+        (Terminal::Pty { .. }, Master::None) => {
+            let message = "cannot allocate tty if the container will detach without setting console socket";
+            vec![Finding::error(at, message).cure("give --console-socket, or set process.terminal to false")]
+        }
+        (Terminal::None, Master::Socket(_)) => {
+            let message = "cannot use console socket if the container will not detach or allocate tty";
+            vec![Finding::error(at, message).cure("set process.terminal to true")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Before the birth: the connection to the console socket.
+pub fn prepare(master: &Master, plan: &mut Plan) {
+    if let Master::Socket(path) = master {
+        let why = "somebody listens there for the container's terminal";
+        plan.host(FEATURE, HostAction::ConnectConsole { path: path.clone() }, why).at("/process/terminal");
+    }
+}
+
+/// In the view: makes the pty and sends its master side away.
+pub fn steps(terminal: Terminal, master: &Master, mounts: &[Mount], uid: u32, plan: &mut Plan) {
+    let Terminal::Pty { rows, columns } = terminal else { return };
+    let open = Operation::OpenTerminal { rows: rows.into(), columns: columns.into(), uid };
+    let why = "a pty of the container's own devpts; both sides are reached by descriptor, never by path";
+    plan.child(FEATURE, open, why).at("/process/terminal");
+    if !mounts::is_bound(mounts, "/dev") {
+        let why = "programs look for the console there";
+        plan.child(FEATURE, Operation::MountConsole {}, why).at("/process/terminal");
+    }
+    let to = if matches!(master, Master::Socket(_)) { Slot::CONSOLE } else { Slot::LINE };
+    let why = "whoever holds the master side reads and writes the container";
+    plan.child(FEATURE, Operation::SendTerminal { to }, why).at("/process/terminal");
+}
+
+/// After setsid(2).
+pub fn take(terminal: Terminal, plan: &mut Plan) {
+    if terminal != Terminal::None {
+        let why = "a session leader without a terminal takes it as its controlling one";
+        plan.child(FEATURE, Operation::TakeTerminal {}, why).at("/process/terminal");
+    }
+}

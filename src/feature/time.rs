@@ -1,0 +1,77 @@
+//! # Time namespace: other offsets for the monotonic and the boot clock
+//!
+//! A container that was moved here from another machine should not see its clocks jump (time_namespaces(7),
+//! Linux 5.6). The namespace is made with unshare(2), which moves nobody into it; then the offsets are written,
+//! once; then the process enters.
+//!
+//! OCI: config-linux.md, Offset for Time Namespace.
+//!
+//! Order: unshare, offsets, enter. The procfs for the offsets is private and of the container's pid namespace.
+
+use crate_run_plan::Operation;
+use crate_run_sys::namespaces::flag;
+use oci_spec::runtime::Spec;
+
+use crate::bundle::finding::{Finding, Pointer};
+use crate::feature::namespaces::Namespaces;
+use crate::plan::Plan;
+
+const FEATURE: &str = "time";
+
+/// The clocks that have offsets, by their names in timens_offsets.
+const CLOCKS: [&str; 2] = ["monotonic", "boottime"];
+
+/// The time namespace, when a new one is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// Lines for timens_offsets; empty when no clock is moved. `None` without a new namespace.
+    pub offsets: Option<String>,
+}
+
+pub fn resolve(spec: &Spec, namespaces: &Namespaces) -> Time {
+    if !namespaces.makes(flag::TIME) {
+        return Time::default();
+    }
+    let given = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
+    let line = |clock: &&str| {
+        let offset = given?.get(*clock)?;
+        Some(format!("{clock} {} {}\n", offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0)))
+    };
+    Time { offsets: Some(CLOCKS.iter().filter_map(line).collect()) }
+}
+
+pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
+    let at = Pointer::from("/linux/timeOffsets");
+    let Some(given) = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if !given.is_empty() && !namespaces.makes(flag::TIME) {
+        let message = "time offsets need a new time namespace";
+        found.push(Finding::error(at.clone(), message).cure("add {\"type\": \"time\"} to linux.namespaces"));
+    }
+    for (clock, offset) in given {
+        if !CLOCKS.contains(&clock.as_str()) {
+            let message = format!("there is no clock {clock:?} with an offset");
+            found.push(Finding::error(at.key(clock), message).cure("the clocks are monotonic and boottime"));
+        }
+        if offset.nanosecs().is_some_and(|nanoseconds| nanoseconds > 999_999_999) {
+            let message = "nanosecs must be less than 1000000000";
+            found.push(Finding::error(at.key(clock).key("nanosecs"), message));
+        }
+    }
+    found
+}
+
+/// Does a step need the private procfs?
+pub fn needs_proc(time: &Time) -> bool {
+    time.offsets.is_some()
+}
+
+pub fn steps(time: &Time, plan: &mut Plan) {
+    let Some(offsets) = &time.offsets else { return };
+    let leave = Operation::LeaveNamespaces { kinds: flag::TIME };
+    plan.child(FEATURE, leave, "the namespace is made, and nobody is in it yet").at("/linux/namespaces");
+    let enter = Operation::EnterTime { offsets: offsets.clone().into_bytes() };
+    plan.child(FEATURE, enter, "offsets can be set only before the first process enters").at("/linux/timeOffsets");
+}

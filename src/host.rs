@@ -1,0 +1,101 @@
+//! Facts about the machine, as far as a plan depends on them. Tests make their own.
+
+use crate_run_sys::credentials;
+
+/// The oldest kernel that has everything crate-run uses: mount_setattr(2) with all its attributes, cgroup.kill.
+pub const OLDEST_KERNEL: (u32, u32) = (5, 14);
+
+/// What the machine offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Version of the kernel.
+    pub kernel: (u32, u32),
+    /// Effective user of the runtime.
+    pub euid: u32,
+    /// Capabilities that the runtime can grant: its own bounding set and what it may do itself.
+    grantable: u64,
+    /// Security modules, as /sys/kernel/security/lsm or the modules' own files show them.
+    modules: Vec<&'static str>,
+}
+
+impl Host {
+    /// Asks the kernel.
+    pub fn probe() -> Self {
+        let release = rustix::system::uname();
+        Self {
+            kernel: version(&release.release().to_string_lossy()),
+            euid: rustix::process::geteuid().as_raw(),
+            grantable: grantable(),
+            modules: modules(),
+        }
+    }
+
+    /// A machine for tests: new enough, all-powerful, without security modules.
+    pub fn for_tests() -> Self {
+        Self { kernel: (6, 12), euid: 0, grantable: (1 << 41) - 1, modules: Vec::new() }
+    }
+
+    /// Capabilities that a container can be given, one bit each.
+    pub fn capabilities(&self) -> u64 {
+        self.grantable
+    }
+
+    /// Does the kernel run with this security module?
+    pub fn has_security_module(&self, name: &str) -> bool {
+        self.modules.contains(&name)
+    }
+
+    /// One sentence if this machine is no place for crate-run.
+    pub fn refusal(&self) -> Option<String> {
+        let ((major, minor), (least_major, least_minor)) = (self.kernel, OLDEST_KERNEL);
+        (self.kernel < OLDEST_KERNEL).then(|| {
+            format!("Linux {major}.{minor} is too old: crate-run needs {least_major}.{least_minor} or newer")
+        })
+    }
+}
+
+/// Major and minor number of a release such as `6.1.0-18-amd64`.
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn grantable() -> u64 {
+    let bounding = (0..64)
+        .map_while(|capability| credentials::bounding_has(capability).ok().map(|has| (capability, has)))
+        .fold(0, |mask, (capability, has)| if has { mask | 1 << capability } else { mask });
+    let permitted = credentials::capabilities().map_or(0, |sets| sets.permitted);
+    // A runtime without privileges grants what its user namespace gives it: everything that is known.
+    if permitted == 0 { bounding } else { bounding & permitted }
+}
+
+fn modules() -> Vec<&'static str> {
+    let mut modules = Vec::new();
+    let enabled = std::fs::read("/sys/module/apparmor/parameters/enabled");
+    if enabled.is_ok_and(|text| text.starts_with(b"Y")) {
+        modules.push("apparmor");
+    }
+    if std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+        modules.push("selinux");
+    }
+    modules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read() {
+        assert_eq!(version("6.1.0-18-amd64"), (6, 1));
+        assert_eq!(version("5.14.0-503.el9.x86_64"), (5, 14));
+        assert_eq!(version("nonsense"), (0, 0));
+    }
+
+    #[test]
+    fn old_kernels_are_refused_in_one_sentence() {
+        let host = Host { kernel: (5, 10), ..Host::for_tests() };
+        assert_eq!(host.refusal().unwrap(), "Linux 5.10 is too old: crate-run needs 5.14 or newer");
+        assert_eq!(Host::for_tests().refusal(), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! From a failed step to a sentence: what we were doing, what the kernel answered, where the configuration asks for
+//! it, what usually mends it.
+
+use crate_run_plan::Operation;
+use crate_run_plan::report::{Call, Report};
+use crate_run_sys::Errno;
+
+use crate::error::{Error, Place, StepError, phrase};
+use crate::launch::line::Ending;
+use crate::launch::perform::{Cause, Launch};
+use crate::plan::{Action, HostAction, Plan, describe};
+
+/// The error for a step that failed.
+pub fn of(launch: &Launch, index: usize, cause: Cause, out_of_memory: bool, left: Vec<String>) -> Error {
+    let locate = |index: usize| place(launch, index);
+    let mut error = match cause {
+        Cause::Other(error) if left.is_empty() => return error,
+        Cause::Other(error) => StepError { known: Some(error.to_string()), ..StepError::default() },
+        Cause::Errno(errno) => host_error(launch.plan, index, None, errno),
+        Cause::Call(call, errno) => host_error(launch.plan, index, Some(call), errno),
+        Cause::Said(said) => StepError {
+            doing: describe::action(&launch.plan.steps[index].action),
+            answer: said,
+            ..StepError::default()
+        },
+        Cause::Child(Ending::Failed(report)) => {
+            let mut error = of_report(launch.plan, &report);
+            error.place = locate(report.step as usize);
+            error.left = left;
+            return Error::Step(Box::new(error));
+        }
+        Cause::Child(_) => silence(out_of_memory),
+    };
+    error.place = locate(index);
+    error.left = left;
+    Error::Step(Box::new(error))
+}
+
+fn place(launch: &Launch, index: usize) -> Option<Place> {
+    let at = launch.plan.steps.get(index)?.at.as_ref()?;
+    Some(Place::find(&launch.source.file, &launch.source.text, at))
+}
+
+fn host_error(plan: &Plan, index: usize, call: Option<&str>, errno: Errno) -> StepError {
+    let action = &plan.steps[index].action;
+    let answer = match call {
+        Some(call) => format!("{call} answered: {errno}"),
+        None => errno.to_string(),
+    };
+    let cure = host_cure(action, errno).to_owned();
+    StepError { doing: describe::action(action), answer, cure, ..StepError::default() }
+}
+
+fn silence(out_of_memory: bool) -> StepError {
+    let (known, cure) = match out_of_memory {
+        true => (
+            "container init was OOM-killed (memory limit too low?)",
+            "raise linux.resources.memory.limit; a container needs about 1 MiB to be set up",
+        ),
+        false => ("the container's first process was killed while it was set up", ""),
+    };
+    StepError { known: Some(known.to_owned()), cure: cure.to_owned(), ..StepError::default() }
+}
+
+/// The error for what the child reports; also for `start`, which has the plan from the container's copy.
+pub fn of_report(plan: &Plan, report: &Report) -> StepError {
+    let Some(step) = plan.steps.get(report.step as usize) else {
+        let answer = String::from_utf8_lossy(report.words()).into_owned();
+        return StepError { doing: "run the plan".to_owned(), answer, ..StepError::default() };
+    };
+    let mut error = StepError { doing: describe::action(&step.action), ..StepError::default() };
+    let words = String::from_utf8_lossy(report.words()).trim().escape_debug().to_string();
+    let errno = Errno(report.errno);
+    error.answer = match (report.call, report.errno) {
+        (Call::Check, _) | (_, 0) => words.clone(),
+        (call, _) => format!("{} answered: {errno}", call.name()),
+    };
+    if let Action::Child(operation) = &step.action {
+        let explains = matches!(report.call, Call::Fsconfig | Call::FsconfigCreate | Call::Mknodat | Call::Openat2);
+        if explains && !words.is_empty() {
+            error.answer.push_str(&format!(" ({})", kernel_words(&words)));
+        }
+        if report.value > 0 && report.call == Call::Check {
+            error.answer.push_str(&format!(" {}", report.value));
+        }
+        error.known = known_text(operation, report.call, errno, &words);
+        error.cure = child_cure(operation, report.call, errno).to_owned();
+    }
+    error
+}
+
+/// A message of a filesystem begins with its grade: "e tmpfs: Bad value for 'size'".
+fn kernel_words(words: &str) -> &str {
+    ["e ", "w ", "i "].iter().find_map(|grade| words.strip_prefix(grade)).unwrap_or(words)
+}
+
+/// The texts by which engines choose exit status 126 or 127.
+fn known_text(operation: &Operation, call: Call, errno: Errno, words: &str) -> Option<String> {
+    match (operation, call) {
+        (Operation::FindExecutable { name, .. }, Call::Access) => {
+            let name = name.to_string_lossy();
+            Some(match errno {
+                Errno::ENOENT if name.contains('/') => {
+                    format!("exec: {name:?}: stat {name}: no such file or directory")
+                }
+                Errno::ENOENT => format!("exec: {name:?}: {}", phrase::NOT_FOUND),
+                Errno::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),
+                other => format!("exec: {name:?}: {}", other.meaning()),
+            })
+        }
+        (Operation::Execute { .. }, Call::Execve) => Some(format!("exec {words}: {}", errno.meaning())),
+        _ => None,
+    }
+}
+
+fn host_cure(action: &Action, errno: Errno) -> &'static str {
+    let Action::Host(action) = action else { return "" };
+    match (action, errno) {
+        (_, Errno::EPERM | Errno::EACCES) if !rustix::process::geteuid().is_root() => {
+            "crate-run was not started as root: try sudo"
+        }
+        (HostAction::GiveBirth { .. }, Errno::EPERM) => {
+            "is this inside another container? It must allow clone3(2) with new namespaces"
+        }
+        (HostAction::GiveBirth { .. }, Errno::ENOSPC | Errno::EUSERS) => {
+            "the number of namespaces is limited: see /proc/sys/user/max_*_namespaces"
+        }
+        (HostAction::GiveBirth { .. }, Errno::EAGAIN) => "a limit on processes is reached: RLIMIT_NPROC or pids.max",
+        (HostAction::ConnectConsole { .. }, _) => "somebody must listen on a stream socket at --console-socket",
+        (HostAction::WriteIdMaps { .. }, Errno::EPERM) => "only privileged callers may map ids that are not their own",
+        (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
+        (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
+        _ => "",
+    }
+}
+
+fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
+    use Operation as Op;
+    match (operation, errno) {
+        (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"sysfs" => {
+            "sysfs needs a network namespace that belongs to the container's user namespace; bind mount /sys instead"
+        }
+        (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"proc" => {
+            "in a user namespace proc can be mounted only where the host's /proc is fully visible"
+        }
+        (Op::MountNew { filesystem, .. }, Errno::EINVAL) if filesystem.as_c_str() == c"devpts" => {
+            "does the user namespace map the group that the option gid= names?"
+        }
+        (Op::MountNew { .. }, Errno::ENODEV) => "the kernel does not know this filesystem: see /proc/filesystems",
+        (Op::MountNew { .. } | Op::MountTree { .. }, Errno::ELOOP) => {
+            "the image has a symbolic link where a directory must be"
+        }
+        (Op::MountNew { .. } | Op::MountTree { .. }, Errno::EROFS) => {
+            "the mount point is missing, and the filesystem it belongs to is read-only: make it in the image"
+        }
+        (Op::MountNew { .. }, Errno::EINVAL) if call == Call::Fsconfig => "correct the option, or leave it out",
+        (Op::OpenTerminal { .. }, Errno::ENOENT) => "a terminal needs a devpts at /dev/pts: add it to mounts",
+        (Op::FindExecutable { .. }, Errno::ENOENT) => {
+            "check process.args[0] and the PATH in process.env against the files of the root filesystem"
+        }
+        (Op::FindExecutable { .. } | Op::Execute { .. }, Errno::EACCES) => {
+            "is the file executable (chmod +x), and its filesystem not mounted noexec?"
+        }
+        (Op::Execute { .. }, Errno::ENOENT) => "the program's interpreter (#! line or dynamic loader) is not in the image",
+        (Op::Execute { .. }, Errno::ENOEXEC) => "is the program built for this machine's architecture?",
+        (Op::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE, which crate-run lacks",
+        (Op::SetGroups { .. }, Errno::EPERM) => "the user namespace does not allow setgroups(2)",
+        (Op::SetIds { .. }, Errno::EINVAL) => "the id is not mapped in the user namespace",
+        (Op::InstallFilter { .. }, Errno::EACCES) => "set noNewPrivileges, or keep CAP_SYS_ADMIN",
+        (Op::InstallFilter { .. }, Errno::EINVAL) => "does this kernel know all flags of the profile?",
+        (Op::SetParameter { .. }, Errno::ENOENT) => "this kernel has no such parameter",
+        (Op::EnterDirectory { .. }, Errno::ENOTDIR) => "process.cwd names something that is not a directory",
+        (Op::MakeDevice { .. }, Errno::EPERM) => "making device nodes takes CAP_MKNOD",
+        _ => "",
+    }
+}

@@ -1,0 +1,99 @@
+//! The host's end of the line to the child.
+
+use std::os::fd::OwnedFd;
+
+use crate_run_plan::report::{Kind, Report, SIZE};
+use crate_run_sys::{Errno, host, sockets};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+/// The end of a conversation.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// The line closed after the child had said that only execve is left: the program runs.
+    Executed,
+    /// The line closed because the child waits at the gate now.
+    Parked,
+    /// The line closed without a word: the child is dead.
+    Silence,
+    /// The child says why it ends.
+    Failed(Report),
+}
+
+/// The host's end.
+#[derive(Debug)]
+pub struct Line {
+    socket: OwnedFd,
+    executing: bool,
+    /// What the child wanted to be told, and did not stop at.
+    pub warnings: Vec<Report>,
+    /// The master side of the container's terminal.
+    pub terminal: Option<OwnedFd>,
+}
+
+impl Line {
+    /// A line, and the child's end of it.
+    pub fn open() -> rustix::io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self::over(ours), theirs))
+    }
+
+    /// A line over a socket that is connected already: the gate's.
+    pub fn over(socket: OwnedFd) -> Self {
+        Self { socket, executing: false, warnings: Vec::new(), terminal: None }
+    }
+
+    fn next(&mut self) -> Result<Option<Report>, Errno> {
+        let mut bytes = [0; SIZE];
+        let (length, descriptor) = match sockets::receive(host::borrowed(&self.socket), &mut bytes) {
+            Err(Errno::ECONNRESET) => (0, None),
+            other => other?,
+        };
+        if let Some(fd) = descriptor {
+            self.terminal = Some(host::owned(fd));
+        }
+        if length == 0 { Ok(None) } else { Ok(Report::decode(&bytes[..length])) }
+    }
+
+    /// Waits for the child's arrival at its next rendezvous. The child's death ends the wait, so it needs no
+    /// deadline of its own.
+    pub fn await_arrival(&mut self) -> Result<(), Ending> {
+        loop {
+            match self.next() {
+                Ok(Some(report)) if report.kind == Kind::Arrived => return Ok(()),
+                Ok(Some(report)) => self.note(report)?,
+                Ok(None) | Err(_) => return Err(Ending::Silence),
+            }
+        }
+    }
+
+    fn note(&mut self, report: Report) -> Result<(), Ending> {
+        match report.kind {
+            Kind::Failed => return Err(Ending::Failed(report)),
+            Kind::Warned => self.warnings.push(report),
+            Kind::Executing => self.executing = true,
+            Kind::Terminal | Kind::Arrived => {}
+        }
+        Ok(())
+    }
+
+    /// Lets the child go on.
+    pub fn release(&self) -> Result<(), Errno> {
+        sockets::send(host::borrowed(&self.socket), b"G", None)
+    }
+
+    /// Listens to the end. `closing` says what it means when the line closes before anything was said about execve.
+    pub fn listen(&mut self, closing: Ending) -> Ending {
+        loop {
+            match self.next() {
+                Ok(Some(report)) => {
+                    if let Err(ending) = self.note(report) {
+                        return ending;
+                    }
+                }
+                Ok(None) | Err(_) if self.executing => return Ending::Executed,
+                Ok(None) | Err(_) => return closing,
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The order of a container's birth, on one page.
+//!
+//! Every line is a feature; the blank lines are the phases of a lecture. Why a line stands where it stands is said
+//! here in one sentence, and in `rules` as something that can be checked.
+
+use crate::bundle::Bundle;
+use crate::feature::keyring::Keyring;
+use crate::feature::terminal::Master;
+use crate::feature::{
+    capabilities, cgroup, devices, hooks, identity, keyring, limits, lsm, masks, mounts, namespaces, network,
+    process, procfs, rootfs, seccomp, sysctl, terminal, time, uts,
+};
+use crate::plan::{HostAction, Phase, Plan};
+use crate::state::ContainerId;
+use crate_run_plan::Operation;
+use crate_run_plan::slot::Slot;
+
+/// What the command wants, beside what the bundle says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub id: ContainerId,
+    pub gate: Gate,
+    pub master: Master,
+    /// How many descriptors from 3 on the program gets.
+    pub preserved: u32,
+    pub keyring: Keyring,
+}
+
+/// Does the container wait for `start`?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// `create`: it waits.
+    Closed,
+    /// `run`: it goes straight on.
+    Open,
+}
+
+/// The container as a plan.
+pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
+    let b = bundle;
+    let hook_state = b.hook_state(&request.id);
+    let mut plan = Plan::new();
+    let plan = &mut plan;
+
+    // Everything that can be made before the container exists is made now, each thing with its undo.
+    plan.phase(Phase::Prepare);
+    record_intent(plan);
+    cgroup::prepare(&b.cgroup, plan);
+    rootfs::prepare(&b.rootfs, plan);
+    let trees = mounts::prepare(&b.mounts, &b.rootfs, plan);
+    let nodes = devices::prepare(&b.devices, plan);
+    masks::prepare(&b.masks, plan);
+    terminal::prepare(&request.master, plan);
+    gate_opens(request, plan);
+    let joined = namespaces::prepare(&b.namespaces, plan);
+
+    // One clone3 makes the process, its namespaces and its place in the cgroup.
+    plan.phase(Phase::Birth);
+    namespaces::birth(&b.namespaces, plan);
+
+    // The host says who the newborn is; the newborn waits.
+    plan.phase(Phase::Identity);
+    identity::maps(&b.identity, plan);
+    limits::outside(&b.limits, &b.namespaces, plan);
+    cgroup::after_birth(&b.cgroup, plan);
+    namespaces::steps(&b.namespaces, joined, plan);
+
+    // What the container sees. The host's tree stays in sight until pivot_root, for hooks and bind sources.
+    plan.phase(Phase::View);
+    rootfs::steps(&b.rootfs, plan);
+    let proc_users = [time::needs_proc(&b.time), sysctl::needs_proc(&b.sysctl), lsm::needs_proc(&b.labels)];
+    procfs::steps(&proc_users, plan);
+    time::steps(&b.time, plan);
+    network::steps(&b.namespaces, plan);
+    mounts::steps(&b.mounts, &trees, plan);
+    devices::steps(&b.devices, &nodes, plan);
+    terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
+    uts::steps(&b.names, plan);
+    sysctl::steps(&b.sysctl, plan);
+    hooks::before_pivot(&b.hooks, &hook_state, plan);
+    rootfs::pivot(&b.rootfs, plan);
+    masks::steps(&b.masks, plan);
+    rootfs::seal(&b.rootfs, plan);
+    new_session(plan);
+    terminal::take(b.terminal, plan);
+    adopt_null(b, plan);
+    keyring::steps(request.keyring, &request.id, plan);
+    process::look_up(&b.process, plan);
+
+    // Created. Whatever could fail because of the configuration has failed by now.
+    plan.phase(Phase::Gate);
+    record_created(plan);
+    gate_waits(request, plan);
+
+    // From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
+    plan.phase(Phase::Power);
+    limits::steps(&b.limits, &b.namespaces, plan);
+    process::close_descriptors(request.preserved, plan);
+    if !b.process.no_new_privileges {
+        let why = "without no_new_privs it takes CAP_SYS_ADMIN, which is still there now";
+        seccomp::steps(&b.filter, why, plan);
+    }
+    capabilities::bounding(&b.capabilities, plan);
+    lsm::steps(&b.labels, plan);
+    identity::steps(&b.identity, plan);
+    process::enter_again(&b.process, plan);
+    capabilities::steps(&b.capabilities, plan);
+    process::no_new_privileges(&b.process, plan);
+    identity::umask(&b.identity, plan);
+    verify(b, plan);
+    hooks::before_program(&b.hooks, &hook_state, plan);
+
+    // The last word is said before the filter, which need not allow it.
+    plan.phase(Phase::Exec);
+    process::announce(plan);
+    if b.process.no_new_privileges {
+        let why = "last of all: it need not allow what our own steps do";
+        seccomp::steps(&b.filter, why, plan);
+    }
+    process::execute(&b.process, &b.environment, plan);
+
+    std::mem::take(plan)
+}
+
+fn record_intent(plan: &mut Plan) {
+    plan.host("state", HostAction::ReserveId, "an id names one container; its directory is its lock");
+    let why = "written before anything is made: whatever happens, delete --force knows what to look for";
+    plan.host("state", HostAction::RecordIntent, why);
+}
+
+fn gate_opens(request: &Request, plan: &mut Plan) {
+    if request.gate == Gate::Closed {
+        let why = "start will connect to this socket, and learn through it whether the program runs";
+        plan.host("state", HostAction::OpenGate, why);
+    }
+}
+
+fn record_created(plan: &mut Plan) {
+    let why = "from now on the container exists, also if the runtime dies";
+    plan.host("state", HostAction::RecordCreated, why);
+}
+
+fn gate_waits(request: &Request, plan: &mut Plan) {
+    if request.gate == Gate::Closed {
+        let why = "created: the program waits for start";
+        plan.child("state", Operation::Park { gate: Slot::GATE }, why);
+    }
+}
+
+fn new_session(plan: &mut Plan) {
+    let why = "no controlling terminal of the host: what is typed there cannot be faked from inside";
+    plan.child("terminal", Operation::NewSession {}, why);
+}
+
+fn adopt_null(bundle: &Bundle, plan: &mut Plan) {
+    if bundle.null_streams && bundle.terminal == terminal::Terminal::None {
+        devices::adopt_null(plan);
+    }
+}
+
+/// Reads back what the tail has set (credentials(7)).
+fn verify(bundle: &Bundle, plan: &mut Plan) {
+    let Some(sets) = bundle.capabilities else { return };
+    let verify = Operation::VerifyCredentials {
+        uid: bundle.identity.uid,
+        gid: bundle.identity.gid,
+        effective: sets.effective,
+        permitted: sets.permitted,
+        inheritable: sets.inheritable,
+        bounding: sets.bounding,
+        no_new_privileges: bundle.process.no_new_privileges.into(),
+    };
+    plan.child("capabilities", verify, "nothing starts with more powers than the plan says");
+}

@@ -1,0 +1,157 @@
+//! What a step does, in words.
+
+use crate_run_plan::Operation;
+use crate_run_sys::namespaces::flag;
+
+use crate::feature::limits::resource_name;
+use crate::feature::namespaces::{KINDS, name_of};
+use crate::plan::{Action, HostAction};
+
+/// The words for an action, to be read after "cannot" or as a line of its own: "mount tmpfs on /dev".
+pub fn action(action: &Action) -> String {
+    match action {
+        Action::Host(action) => host(action),
+        Action::Child(operation) => child(operation),
+    }
+}
+
+fn kinds(mask: u64) -> String {
+    let names: Vec<&str> = KINDS.iter().filter(|kind| mask & **kind != 0).map(|kind| name_of(*kind)).collect();
+    if names.is_empty() { "no".to_owned() } else { names.join(", ") }
+}
+
+fn host(action: &HostAction) -> String {
+    match action {
+        HostAction::ReserveId => "reserve the container's id".to_owned(),
+        HostAction::RecordIntent => "write down what is about to be made".to_owned(),
+        HostAction::CreateCgroup { path } => format!("make the cgroup {path}"),
+        HostAction::EnableControllers { controllers } => {
+            format!("enable the cgroup controllers {}", controllers.join(", "))
+        }
+        HostAction::WriteCgroup { setting } => format!("write {} to {}", setting.value, setting.file),
+        HostAction::AttachDeviceFilter { program } => {
+            format!("attach a device filter of {} instructions to the cgroup", program.len() / 8)
+        }
+        HostAction::OpenRoot { path } => format!("open the root filesystem {path}"),
+        HostAction::CloneTree { source, .. } => format!("clone the tree of {source}"),
+        HostAction::OpenNamespace { path, kind, .. } => format!("open the {} namespace {path}", name_of(*kind)),
+        HostAction::JoinPidNamespace { .. } => "enter the pid namespace for children".to_owned(),
+        HostAction::OpenGate => "open the gate for start".to_owned(),
+        HostAction::ConnectConsole { path } => format!("connect to the console socket {path}"),
+        HostAction::GiveBirth { kinds: mask } => {
+            format!("give birth to the process with new namespaces: {}", kinds(*mask))
+        }
+        HostAction::WriteIdMaps { uids, gids } => {
+            let one_line = |text: &str| text.trim_end().replace('\n', ", ");
+            format!("write the id maps (users {}; groups {})", one_line(uids), one_line(gids))
+        }
+        HostAction::SetOomScore { value } => format!("set oom_score_adj to {value}"),
+        HostAction::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
+        HostAction::RunHook { hook, kind, index } => {
+            format!("run {kind} hook #{index}, {}", hook.path.display())
+        }
+        HostAction::RecordCreated => "write down that the container is created".to_owned(),
+    }
+}
+
+fn limit(resource: u32, soft: u64, hard: u64) -> String {
+    let number = |value: u64| if value == u64::MAX { "unlimited".to_owned() } else { value.to_string() };
+    format!("set {} to {}, hard {}", resource_name(resource), number(soft), number(hard))
+}
+
+fn child(operation: &Operation) -> String {
+    use Operation as Op;
+    let show = |text: &std::ffi::CString| text.to_string_lossy().into_owned();
+    match operation {
+        Op::Meet {} => "wait for the host".to_owned(),
+        Op::JoinNamespace { kind, .. } => format!("join the {} namespace", name_of(*kind)),
+        Op::LeaveNamespaces { kinds: mask } => format!("make a new {} namespace", kinds(*mask)),
+        Op::EnterTime { .. } => "set the clock offsets and enter the time namespace".to_owned(),
+        Op::OpenProc {} => "make a private procfs".to_owned(),
+        Op::Rebirth { .. } => "be born once more, inside the joined namespaces".to_owned(),
+        Op::Propagate { kind, tree } => {
+            format!("make the mounts {}{}", propagation(*kind), if *tree != 0 { ", all of them" } else { "" })
+        }
+        Op::AttachRoot { .. } => "attach the root filesystem".to_owned(),
+        Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),
+        Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),
+        Op::ChangeMount { target, .. } => format!("change the mount at {}", show(target)),
+        Op::MountInside { source, target, .. } => format!("bind {} on {}", show(source), show(target)),
+        Op::MakeDevice { path, device, .. } => {
+            let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff);
+            format!("make the device {} ({major}:{minor})", show(path))
+        }
+        Op::MakeLink { path, target } => format!("link {} to {}", show(path), show(target)),
+        Op::PivotRoot {} => "make the root filesystem the root".to_owned(),
+        Op::MaskPath { path, .. } => format!("mask {}", show(path)),
+        Op::PrepareMask { .. } => "make the empty directory that masks directories".to_owned(),
+        Op::ReadOnlyPath { path } => format!("make {} read-only", show(path)),
+        Op::ReadOnlyRoot {} => "make the root read-only".to_owned(),
+        Op::AdoptNull {} => "put the container's /dev/null in place of the host's".to_owned(),
+        other => child_itself(other),
+    }
+}
+
+fn propagation(kind: u64) -> &'static str {
+    use crate_run_sys::mounts::propagation::*;
+    match kind {
+        SHARED => "shared",
+        SLAVE => "slaves of the host's",
+        PRIVATE => "private",
+        _ => "unbindable",
+    }
+}
+
+/// Operations that act on the process and its names.
+fn child_itself(operation: &Operation) -> String {
+    use Operation as Op;
+    let show = |text: &std::ffi::CString| text.to_string_lossy().into_owned();
+    match operation {
+        Op::SetHostname { name } => format!("set the hostname to {}", show(name)),
+        Op::SetDomainname { name } => format!("set the domain name to {}", show(name)),
+        Op::SetParameter { path, value } => {
+            let path = show(path);
+            let name = path.strip_prefix("sys/").unwrap_or(&path).replace('/', ".");
+            format!("set the kernel parameter {name} to {}", String::from_utf8_lossy(value))
+        }
+        Op::LoopbackUp {} => "set the loopback interface up".to_owned(),
+        Op::OpenTerminal { .. } => "open a terminal".to_owned(),
+        Op::MountConsole {} => "mount the terminal on /dev/console".to_owned(),
+        Op::SendTerminal { .. } => "send the master side of the terminal away".to_owned(),
+        Op::TakeTerminal {} => "take the terminal as controlling terminal".to_owned(),
+        Op::NewSession {} => "begin a new session".to_owned(),
+        Op::NewKeyring { name } => format!("make the session keyring {}", show(name)),
+        Op::EnterDirectory { path, attempt: 0 } => format!("enter the working directory {}", show(path)),
+        Op::EnterDirectory { path, .. } => format!("enter the working directory {} as the user", show(path)),
+        Op::FindExecutable { name, .. } => format!("find the program {}", show(name)),
+        Op::Park { .. } => "wait at the gate for start".to_owned(),
+        Op::RunHook { path, .. } => format!("run the hook {}", show(path)),
+        Op::SetUmask { mask } => format!("set the umask to {mask:03o}"),
+        Op::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
+        Op::LimitBounding { keep } => format!("keep {} capabilities in the bounding set", keep.count_ones()),
+        Op::SetGroups { groups } => format!("set {} supplementary groups", groups.len() / 4),
+        Op::SetIds { uid, gid } => format!("become user {uid}, group {gid}"),
+        Op::SetCapabilities { effective, .. } => {
+            format!("set the capability sets ({} effective)", effective.count_ones())
+        }
+        Op::SetAmbient { capabilities } => format!("raise {} ambient capabilities", capabilities.count_ones()),
+        Op::NoNewPrivileges {} => "set no_new_privs".to_owned(),
+        Op::VerifyCredentials { .. } => "read the credentials back".to_owned(),
+        Op::CloseDescriptors { first } => format!("close all descriptors from {first} at execve"),
+        Op::Announce {} => "say that only execve is left".to_owned(),
+        Op::InstallFilter { program, .. } => {
+            format!("install a seccomp filter of {} instructions", program.len() / 8)
+        }
+        Op::Execute { arguments, .. } => {
+            format!("execute {}", arguments.iter().map(show).collect::<Vec<_>>().join(" "))
+        }
+        Op::SetPersonality { domain } => format!("set the personality {domain}"),
+        Op::SetLabel { label, .. } => format!("set the label {}", String::from_utf8_lossy(label)),
+        other => other.name().to_owned(),
+    }
+}
+
+/// Does this birth make a user namespace?
+pub fn makes_user_namespace(kinds: u64) -> bool {
+    kinds & flag::USER != 0
+}

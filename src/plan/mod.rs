@@ -1,0 +1,10 @@
+//! The container as a plan: a list of steps that is computed, printed, checked, executed and undone.
+
+pub mod compile;
+pub mod describe;
+pub mod explain;
+pub mod project;
+pub mod rules;
+mod step;
+
+pub use step::{Action, Deep, HostAction, Phase, Plan, Step, TreeChange};

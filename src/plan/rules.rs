@@ -1,0 +1,1 @@
+//! Which rules every plan keeps.

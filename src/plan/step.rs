@@ -1,0 +1,197 @@
+//! A step: who does what, why, and where `config.json` asked for it.
+
+use std::borrow::Cow;
+
+use crate_run_plan::Operation;
+use crate_run_plan::slot::Slot;
+use crate_run_sys::mounts::Depth;
+
+use crate::bundle::finding::Pointer;
+use crate::bundle::path::OutsidePath;
+use crate::cgroup::{CgroupPath, Setting};
+use crate::feature::hooks::Hook;
+
+/// The seven phases of a container's birth, in the order a lecture takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The host makes ready what can be made before anything exists.
+    Prepare,
+    /// One clone3(2) with every new namespace.
+    Birth,
+    /// Id maps, time offsets, network devices: who the newborn is.
+    Identity,
+    /// What the container sees: root, mounts, devices, names.
+    View,
+    /// Created: the child waits for `start`.
+    Gate,
+    /// The irreversible tail: limits, ids, capabilities, seccomp.
+    Power,
+    /// execve(2).
+    Exec,
+}
+
+impl Phase {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Prepare => "prepare",
+            Phase::Birth => "birth",
+            Phase::Identity => "identity",
+            Phase::View => "view",
+            Phase::Gate => "gate",
+            Phase::Power => "limits of power",
+            Phase::Exec => "exec",
+        }
+    }
+}
+
+/// What the runtime itself does, outside the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostAction {
+    /// Makes the directory that holds the container's state, and locks it.
+    ReserveId,
+    /// Writes down what is about to be made, before it is made.
+    RecordIntent,
+    /// Makes the cgroup and what is missing above it.
+    CreateCgroup { path: CgroupPath },
+    /// Enables these controllers on the way to the cgroup.
+    EnableControllers { controllers: Vec<String> },
+    /// Writes one limit.
+    WriteCgroup { setting: Setting },
+    /// Loads the device filter and ties it to the cgroup. `program` is eBPF.
+    AttachDeviceFilter { program: Vec<u8> },
+    /// Opens the root filesystem, goes there, and clones its tree.
+    OpenRoot { path: OutsidePath },
+    /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
+    CloneTree { source: OutsidePath, depth: Depth, change: TreeChange, slot: Slot },
+    /// Opens an existing namespace of this CLONE_NEW* type.
+    OpenNamespace { path: OutsidePath, kind: u64, slot: Slot },
+    /// Enters a pid namespace for the children of the runtime.
+    JoinPidNamespace { slot: Slot },
+    /// Makes the socket at which the created container waits.
+    OpenGate,
+    /// Connects to the socket that wants the terminal.
+    ConnectConsole { path: OutsidePath },
+    /// clone3(2) and execve(2) of the sealed child.
+    GiveBirth { kinds: u64 },
+    /// Writes setgroups, gid_map and uid_map of the newborn.
+    WriteIdMaps { uids: String, gids: String },
+    /// Writes oom_score_adj of the newborn.
+    SetOomScore { value: i32 },
+    /// Sets a limit of the newborn (prlimit(2)).
+    SetLimit { resource: u32, soft: u64, hard: u64 },
+    /// Runs a hook in the runtime's namespaces.
+    RunHook { hook: Hook, kind: &'static str, index: usize },
+    /// Writes down that the container is created.
+    RecordCreated,
+}
+
+/// What changes on a cloned tree before it is attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeChange {
+    /// MOUNT_ATTR_* to set and to clear on the mount itself.
+    pub set: u64,
+    pub clear: u64,
+    /// The same on the whole tree (the options rro, rnosuid and so on).
+    pub tree_set: u64,
+    pub tree_clear: u64,
+    /// Propagation type, with how deep it goes.
+    pub propagation: Option<(u64, Deep)>,
+}
+
+/// How deep a propagation type goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deep {
+    One,
+    Tree,
+}
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The runtime, in the namespaces of its caller.
+    Host(HostAction),
+    /// The sealed child, inside the container.
+    Child(Operation),
+}
+
+/// One entry of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub phase: Phase,
+    /// The file in src/feature that this step comes from.
+    pub feature: &'static str,
+    pub action: Action,
+    /// The other way to do it, for what only the running kernel can answer.
+    pub alternative: Option<Operation>,
+    /// One sentence without a full stop.
+    pub why: Cow<'static, str>,
+    /// The place of `config.json` that asks for it.
+    pub at: Option<Pointer>,
+}
+
+impl Step {
+    /// Names the place that asks for this step.
+    pub fn at(&mut self, pointer: impl Into<Pointer>) -> &mut Self {
+        self.at = Some(pointer.into());
+        self
+    }
+
+    /// Names another way, taken when this one fails.
+    pub fn or(&mut self, operation: Operation) -> &mut Self {
+        self.alternative = Some(operation);
+        self
+    }
+}
+
+/// The container as a value: what will be done, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    phase: Option<Phase>,
+    slots: u16,
+}
+
+impl Plan {
+    /// A plan of nothing.
+    pub fn new() -> Self {
+        Self { steps: Vec::with_capacity(128), phase: None, slots: Slot::FIRST_FREE }
+    }
+
+    /// Begins a phase.
+    pub fn phase(&mut self, phase: Phase) {
+        self.phase = Some(phase);
+    }
+
+    /// Appends a step of the runtime.
+    pub fn host(
+        &mut self,
+        feature: &'static str,
+        action: HostAction,
+        why: impl Into<Cow<'static, str>>,
+    ) -> &mut Step {
+        self.push(feature, Action::Host(action), why.into())
+    }
+
+    /// Appends a step of the child.
+    pub fn child(
+        &mut self,
+        feature: &'static str,
+        operation: Operation,
+        why: impl Into<Cow<'static, str>>,
+    ) -> &mut Step {
+        self.push(feature, Action::Child(operation), why.into())
+    }
+
+    fn push(&mut self, feature: &'static str, action: Action, why: Cow<'static, str>) -> &mut Step {
+        let phase = self.phase.expect("compile begins with a phase");
+        self.steps.push(Step { phase, feature, action, alternative: None, why, at: None });
+        self.steps.last_mut().expect("just pushed")
+    }
+
+    /// A slot that no other step has.
+    pub fn new_slot(&mut self) -> Slot {
+        self.slots += 1;
+        Slot(self.slots - 1)
+    }
+}

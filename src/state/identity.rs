@@ -1,0 +1,82 @@
+//! Which process do we mean? A number alone may belong to somebody else by now.
+
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
+
+/// A process, by its number and the time at which it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    pub pid: i32,
+    /// Clock ticks after boot (proc_pid_stat(5), field 22).
+    pub started: u64,
+}
+
+impl ProcessId {
+    /// The process that has this number now; `None` when there is none.
+    pub fn of(pid: i32) -> Option<Self> {
+        let (_, started) = state_and_start(pid)?;
+        Some(Self { pid, started })
+    }
+
+    /// Is it still there? A zombie has ended.
+    pub fn is_alive(&self) -> bool {
+        state_and_start(self.pid).is_some_and(|(state, started)| started == self.started && !"ZX".contains(state))
+    }
+
+    /// A descriptor for it, which no other process can take over; `None` when it has ended.
+    pub fn open(&self) -> Option<OwnedFd> {
+        let pidfd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        // Opened first, then compared: the number cannot change hands between the two.
+        self.is_alive().then_some(pidfd)
+    }
+
+    /// Sends a signal; `None` when the process has ended.
+    pub fn signal(&self, number: i32) -> Option<rustix::io::Result<()>> {
+        let pidfd = self.open()?;
+        if number == 0 {
+            return Some(Ok(()));
+        }
+        // A number from 1 to 64, checked where it was read.
+        let raw = crate_run_sys::process::send_signal(raw_fd(&pidfd), number as u32);
+        Some(raw.map_err(|errno| rustix::io::Errno::from_raw_os_error(errno.0.into())))
+    }
+
+    /// Kills it; nothing happens when it has ended.
+    pub fn kill(&self) {
+        if let Some(pidfd) = self.open() {
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        }
+    }
+}
+
+fn raw_fd(fd: &OwnedFd) -> crate_run_sys::Fd {
+    use std::os::fd::AsRawFd;
+    crate_run_sys::Fd(fd.as_raw_fd())
+}
+
+/// State letter and start time from /proc/PID/stat. The name in parentheses may hold anything, so the fields are
+/// counted from the last one that closes.
+fn state_and_start(pid: i32) -> Option<(char, u64)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let rest = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
+    let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    // Field 3 was the state; 22 is the start.
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_itself_and_no_other() {
+        let own = ProcessId::of(std::process::id() as i32).unwrap();
+        assert!(own.is_alive() && own.open().is_some());
+        let other = ProcessId { started: own.started + 1, ..own };
+        assert!(!other.is_alive() && other.open().is_none() && other.signal(0).is_none());
+        assert!(ProcessId::of(0).is_none());
+    }
+}

@@ -1,0 +1,158 @@
+//! The record of a container: one small JSON file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::state::{ContainerId, ProcessId};
+
+/// The version of the OCI runtime specification that states are written for.
+pub const OCI_VERSION: &str = "1.3.0";
+
+/// How far the making of a container has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Written before the first effect.
+    Creating,
+    /// The process is there, and so is everything that belongs to it.
+    Created,
+}
+
+/// A status as the specification names it (runtime.md, State), and `paused`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Creating,
+    Created,
+    Running,
+    Paused,
+    Stopped,
+}
+
+impl Status {
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+/// Everything that later commands must know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: String,
+    pub stage: Stage,
+    /// Absolute path of the bundle.
+    pub bundle: PathBuf,
+    pub rootfs: PathBuf,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// Who makes it: while this process lives, a record that says `creating` is nobody else's business.
+    pub creator: ProcessId,
+    /// The container's first process.
+    pub process: Option<ProcessId>,
+    /// The cgroup, as a path below the mount of the hierarchy; written before it is made.
+    pub cgroup: Option<String>,
+    /// Those levels of the path that did not exist before.
+    #[serde(default)]
+    pub cgroups_made: Vec<String>,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Numeric user who made it.
+    pub owner: u32,
+    /// Has the container a pid namespace of its own? Its end is then the end of all processes in it.
+    #[serde(default)]
+    pub own_pids: bool,
+    /// Are there hooks to run later? Then the copy of the configuration must be read.
+    #[serde(default)]
+    pub hooks_later: bool,
+}
+
+impl Record {
+    /// The state as `state` prints it and hooks read it (runtime.md, State).
+    pub fn state(&self, status: Status) -> serde_json::Value {
+        let pid = match (status, self.process) {
+            (Status::Stopped | Status::Creating, _) | (_, None) => 0,
+            (_, Some(process)) => process.pid,
+        };
+        json!({
+            "ociVersion": OCI_VERSION,
+            "id": self.id,
+            "pid": pid,
+            "status": status.word(),
+            "bundle": self.bundle,
+            "rootfs": self.rootfs,
+            "created": self.created,
+            "annotations": self.annotations,
+            "owner": owner_name(self.owner),
+        })
+    }
+}
+
+/// The name of a user from /etc/passwd, or `#uid`.
+fn owner_name(uid: u32) -> String {
+    let name = || {
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let (name, number) = (fields.next()?, fields.nth(1)?);
+            (number.parse() == Ok(uid)).then(|| name.to_owned())
+        })
+    };
+    name().unwrap_or_else(|| format!("#{uid}"))
+}
+
+/// The state that hooks read while the container is made, when there is no record with a process yet.
+#[derive(Clone, Debug)]
+pub struct HookState {
+    pub id: ContainerId,
+    pub bundle: PathBuf,
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl HookState {
+    /// The state as JSON, for a process of this number.
+    pub fn json(&self, status: &str, pid: i32) -> String {
+        json!({
+            "ociVersion": OCI_VERSION,
+            "id": self.id.as_str(),
+            "status": status,
+            "pid": pid,
+            "bundle": self.bundle,
+            "annotations": self.annotations,
+        })
+        .to_string()
+    }
+
+    /// The state cut open at the pid, which only the process itself knows in its own namespace.
+    pub fn around_pid(&self, status: &str) -> (Vec<u8>, Vec<u8>) {
+        const MARK: i32 = i32::MIN;
+        let whole = self.json(status, MARK);
+        let mark = format!("\"pid\":{MARK}");
+        let at = whole.find(&mark).expect("the state has a pid") + "\"pid\":".len();
+        (whole.as_bytes()[..at].to_vec(), whole.as_bytes()[at + MARK.to_string().len()..].to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_cut_at_its_pid_whatever_the_strings_say() {
+        let annotations = BTreeMap::from([("a".to_owned(), "\"pid\":-2147483648".to_owned())]);
+        let id = ContainerId::new("x").unwrap();
+        let state = HookState { id, bundle: "/b".into(), annotations };
+        let (before, after) = state.around_pid("created");
+        let whole = [before, b"7".to_vec(), after].concat();
+        let value: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(value["pid"], 7);
+        assert_eq!(value["annotations"]["a"], "\"pid\":-2147483648");
+    }
+}

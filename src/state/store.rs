@@ -1,0 +1,200 @@
+//! The directory of all containers, and the one of each.
+//!
+//! Records are replaced by rename(2): a reader sees the old one or the new one. They are not flushed to disk:
+//! containers do not survive the power failure that would make it matter (docs/adr/0005-state-without-fsync.md).
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::Error;
+use crate::state::{ContainerId, ProcessId, Record, Stage, Status};
+
+const RECORD: &str = "state.json";
+const CONFIG: &str = "config.json";
+/// The socket at which a created container waits; its presence is what tells `created` from `running`.
+const GATE: &str = "gate";
+/// How long a command waits for another one on the same container.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+
+/// All containers below one `--root`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// The directory of one container. Its lock is held as long as this value lives.
+#[derive(Debug)]
+pub struct Container {
+    id: ContainerId,
+    path: PathBuf,
+    _lock: Option<OwnedFd>,
+}
+
+impl Store {
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, id: &ContainerId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// Makes the directory of a new container, and locks it. An id that is taken is an error.
+    pub fn reserve(&self, id: &ContainerId) -> Result<Container, Error> {
+        let path = self.path(id);
+        let mut make = DirBuilder::new();
+        make.mode(0o700);
+        let made = match make.create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let failed = |error| Error::file("make the state directory", &self.root, error);
+                DirBuilder::new().mode(0o700).recursive(true).create(&self.root).map_err(failed)?;
+                make.create(&path)
+            }
+            other => other,
+        };
+        match made {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::Exists { id: id.to_string() });
+            }
+            Err(error) => return Err(Error::file("make the container's directory", &path, error)),
+        }
+        let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Container { id: id.clone(), path, _lock: lock })
+    }
+
+    /// Opens an existing container for a command that changes it: nobody else changes it meanwhile.
+    pub fn open(&self, id: &ContainerId) -> Result<Container, Error> {
+        let path = self.path(id);
+        let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
+        // The directory may have been deleted while we waited for its lock.
+        if lock.is_none() || !path.is_dir() {
+            return Err(Error::NotFound { id: id.to_string() });
+        }
+        Ok(Container { id: id.clone(), path, _lock: lock })
+    }
+
+    /// Opens an existing container for a look.
+    pub fn look(&self, id: &ContainerId) -> Result<Container, Error> {
+        let path = self.path(id);
+        Ok(Container { id: id.clone(), path, _lock: None })
+    }
+
+    /// The ids of all containers, sorted. A root that does not exist has none.
+    pub fn ids(&self) -> Result<Vec<ContainerId>, Error> {
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::file("list the state directory", &self.root, error)),
+        };
+        let name = |entry: io::Result<fs::DirEntry>| ContainerId::new(entry.ok()?.file_name().to_str()?).ok();
+        let mut ids: Vec<ContainerId> = entries.filter_map(name).collect();
+        ids.sort();
+        Ok(ids)
+    }
+}
+
+/// flock(2) on a directory, tried until the deadline. `None` when the directory is not there.
+fn lock(path: &Path, how: FlockOperation) -> Result<Option<OwnedFd>, Error> {
+    let nofollow = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW;
+    let directory = match OpenOptions::new().read(true).custom_flags(nofollow.bits() as i32).open(path) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::file("open the container's directory", path, error)),
+    };
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(&directory, how) {
+            Ok(()) => return Ok(Some(directory.into())),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(errno) => return Err(Error::file("lock the container's directory", path, errno.into())),
+        }
+    }
+}
+
+impl Container {
+    pub fn id(&self) -> &ContainerId {
+        &self.id
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a created container waits.
+    pub fn gate(&self) -> PathBuf {
+        self.path.join(GATE)
+    }
+
+    /// The copy of the configuration.
+    pub fn config(&self) -> Result<Vec<u8>, Error> {
+        let path = self.path.join(CONFIG);
+        fs::read(&path).map_err(|error| Error::file("read the container's configuration", &path, error))
+    }
+
+    /// Keeps a copy of the configuration.
+    pub fn save_config(&self, text: &[u8]) -> Result<(), Error> {
+        let path = self.path.join(CONFIG);
+        fs::write(&path, text).map_err(|error| Error::file("save the container's configuration", &path, error))
+    }
+
+    /// Replaces the record.
+    pub fn save(&self, record: &Record) -> Result<(), Error> {
+        let (path, new) = (self.path.join(RECORD), self.path.join("state.new"));
+        let failed = |error| Error::file("write the container's state", &path, error);
+        let text = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
+        let mut file = File::create(&new).map_err(failed)?;
+        file.write_all(&text).and_then(|()| fs::rename(&new, &path)).map_err(failed)
+    }
+
+    /// Reads the record.
+    pub fn record(&self) -> Result<Record, Error> {
+        let path = self.path.join(RECORD);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::NotFound { id: self.id.to_string() });
+            }
+            Err(error) => return Err(Error::file("read the container's state", &path, error)),
+        };
+        serde_json::from_slice(&text).map_err(|error| Error::file("read the container's state", &path, error.into()))
+    }
+
+    /// What the container is now: a process that has ended, or whose number somebody else has, means stopped.
+    pub fn status(&self, record: &Record) -> Status {
+        let Some(process) = record.process.filter(ProcessId::is_alive) else {
+            return match record.stage {
+                Stage::Creating if record.creator.is_alive() => Status::Creating,
+                _ => Status::Stopped,
+            };
+        };
+        let _: ProcessId = process;
+        match record.stage {
+            Stage::Creating => Status::Creating,
+            Stage::Created if self.gate().exists() => Status::Created,
+            Stage::Created => Status::Running,
+        }
+    }
+
+    /// Removes everything that is in the directory, and the directory. What is gone already is no error.
+    pub fn remove(&self) -> Result<(), Error> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::file("remove the container's directory", &self.path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
