@@ -45,7 +45,7 @@ impl Listing {
         Self { backwards: Vec::with_capacity(instructions), returns: Vec::with_capacity(8) }
     }
 
-    /// Puts an instruction in front; after it comes what was put there last.
+    /// Puts an instruction in front; unless it jumps, what was put there last comes after it.
     fn put(&mut self, code: u16, k: u32) -> Label {
         self.backwards.push(Instruction { code, jt: 0, jf: 0, k });
         Label(self.backwards.len())
@@ -56,14 +56,24 @@ impl Listing {
         self.backwards.len() - label.0
     }
 
-    /// Loads the word at `offset` (bytes) and goes on with what was put last.
-    pub(crate) fn load(&mut self, offset: u32) -> Label {
+    /// Loads the word at `offset` (bytes) of `seccomp_data` and goes on at `then`.
+    pub(crate) fn load(&mut self, offset: u32, then: Label) -> Label {
+        self.go_on(then);
         self.put(LOAD, offset)
     }
 
-    /// Masks what is loaded and goes on with what was put last.
-    pub(crate) fn and(&mut self, mask: u32) -> Label {
+    /// Masks what is loaded and goes on at `then`.
+    pub(crate) fn and(&mut self, mask: u32, then: Label) -> Label {
+        self.go_on(then);
         self.put(AND, mask)
+    }
+
+    /// Makes sure that whatever is put in front next is followed by `then`.
+    fn go_on(&mut self, then: Label) {
+        let distance = self.distance(then);
+        if distance > 0 {
+            self.put(SKIP, distance as u32);
+        }
     }
 
     /// Ends the program with `value`. One instruction serves all who are near enough.
@@ -123,7 +133,7 @@ mod tests {
             let found = listing.put(RETURN, number);
             next = listing.branch(IF_EQUAL, number, found, next);
         }
-        listing.load(0);
+        listing.load(0, next);
         listing.finish()
     }
 
@@ -138,8 +148,8 @@ mod tests {
         for _ in 0..1000 {
             listing.put(RETURN, 9);
         }
-        listing.branch(IF_EQUAL, 7, far, far_code);
-        listing.load(0);
+        let start = listing.branch(IF_EQUAL, 7, far, far_code);
+        listing.load(0, start);
         let program = listing.finish();
         assert_eq!(run(&program, 0, 7, &[0; 6]), Some(1));
         assert_eq!(run(&program, 0, 8, &[0; 6]), Some(1));
@@ -153,6 +163,16 @@ mod tests {
             let expected = if number <= 700 { number } else { 0 };
             assert_eq!(run(&program, 0, number, &[0; 6]), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_load_goes_on_where_it_is_told_to() {
+        let mut listing = Listing::default();
+        let (there, _) = (listing.put(RETURN, 1), listing.put(RETURN, 2));
+        let masked = listing.and(0xff, there);
+        listing.put(RETURN, 3);
+        listing.load(0, masked);
+        assert_eq!(run(&listing.finish(), 0, 0, &[0; 6]), Some(1));
     }
 
     #[test]

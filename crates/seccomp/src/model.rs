@@ -15,7 +15,7 @@ use crate::arch::{Arch, Width, X32_BIT};
 use crate::names;
 
 /// A call to try a filter on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     /// `AUDIT_ARCH_`
     pub audit: u32,
@@ -23,12 +23,116 @@ pub(crate) struct Sample {
     pub args: [u64; 6],
 }
 
+/// A profile that allows what Docker's documentation does not list as blocked, with the same conditions on arguments:
+/// about as many names and rules as the real one.
+pub(crate) fn docker_like() -> LinuxSeccomp {
+    const BLOCKED: [&str; 54] = [
+        "acct",
+        "add_key",
+        "bpf",
+        "clock_adjtime",
+        "clock_settime",
+        "clone",
+        "clone3",
+        "create_module",
+        "delete_module",
+        "fanotify_init",
+        "finit_module",
+        "fsconfig",
+        "fsmount",
+        "fsopen",
+        "fspick",
+        "get_kernel_syms",
+        "get_mempolicy",
+        "init_module",
+        "io_uring_setup",
+        "ioperm",
+        "iopl",
+        "kcmp",
+        "kexec_file_load",
+        "kexec_load",
+        "keyctl",
+        "lookup_dcookie",
+        "mbind",
+        "mount",
+        "mount_setattr",
+        "move_mount",
+        "move_pages",
+        "nfsservctl",
+        "open_by_handle_at",
+        "open_tree",
+        "perf_event_open",
+        "personality",
+        "pivot_root",
+        "query_module",
+        "quotactl",
+        "reboot",
+        "request_key",
+        "set_mempolicy",
+        "setns",
+        "settimeofday",
+        "socket",
+        "swapoff",
+        "swapon",
+        "sysfs",
+        "_sysctl",
+        "umount2",
+        "unshare",
+        "uselib",
+        "userfaultfd",
+        "vm86",
+    ];
+    let young = |call: &names::Call| call.number(Arch::X86_64).is_some_and(|number| number > 462);
+    let allowed: Vec<&str> = names::all()
+        .filter(|(name, call)| !BLOCKED.contains(name) && !young(call))
+        .map(|(name, _)| name)
+        .collect();
+    let allow = |name: &str, value: u64, two: u64, op: &str| {
+        serde_json::json!({
+            "names": [name], "action": "SCMP_ACT_ALLOW",
+            "args": [{ "index": 0, "value": value, "valueTwo": two, "op": op }],
+        })
+    };
+    let mut syscalls = vec![serde_json::json!({ "names": allowed, "action": "SCMP_ACT_ALLOW" })];
+    for persona in [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff] {
+        syscalls.push(allow("personality", persona, 0, "SCMP_CMP_EQ"));
+    }
+    syscalls.push(allow("socket", 40, 0, "SCMP_CMP_NE"));
+    syscalls.push(allow("clone", 0x7e02_0000, 0, "SCMP_CMP_MASKED_EQ"));
+    syscalls.push(serde_json::json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }));
+    let profile = serde_json::json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1,
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+        "syscalls": syscalls,
+    });
+    serde_json::from_value(profile).expect("the specification allows it")
+}
+
 /// Names with something special about them: multiplexed on i386, other numbers on x32, only on some
 /// architectures, private to ARM, first and last of a table, unknown.
 const NAMES: [&str; 22] = [
-    "read", "write", "socket", "bind", "send", "semop", "shmat", "socketcall", "ipc", "clone", "personality", "ioctl",
-    "rt_sigaction", "preadv2", "openat2", "chown32", "futex_time64", "vserver", "set_tls", "newfstatat",
-    "file_setattr", "no_such_call",
+    "read",
+    "write",
+    "socket",
+    "bind",
+    "send",
+    "semop",
+    "shmat",
+    "socketcall",
+    "ipc",
+    "clone",
+    "personality",
+    "ioctl",
+    "rt_sigaction",
+    "preadv2",
+    "openat2",
+    "chown32",
+    "futex_time64",
+    "vserver",
+    "set_tls",
+    "newfstatat",
+    "file_setattr",
+    "no_such_call",
 ];
 
 const VALUES: [u64; 14] = [
@@ -147,8 +251,11 @@ pub(crate) fn samples(profile: &LinuxSeccomp, native: Arch, seed: u64) -> Vec<Sa
     }
     let values: Vec<u64> = values.into_iter().collect();
 
-    let family: &[Arch] =
-        if native.runs_on(Arch::X86) { &[Arch::X86_64, Arch::X32, Arch::X86] } else { &[Arch::Aarch64, Arch::Arm] };
+    let family: &[Arch] = if native.runs_on(Arch::X86) {
+        &[Arch::X86_64, Arch::X32, Arch::X86]
+    } else {
+        &[Arch::Aarch64, Arch::Arm]
+    };
     let mut calls: BTreeSet<(u32, u32)> = BTreeSet::new();
     for arch in family {
         for base in [0, 102, 117, 470, 471, 472, 511, 512, 547, 548, 0xf_0000, 0xf_0007, 0x10_0000] {
@@ -175,89 +282,90 @@ pub(crate) fn samples(profile: &LinuxSeccomp, native: Arch, seed: u64) -> Vec<Sa
 pub(crate) enum Reading {
     /// Nobody's number.
     Stranger,
-    /// No rule matches. `newcomer`: the number is larger than all that the profile names.
+    /// There is no rule. `newcomer`: the number is larger than all that the profile names.
     Nothing { newcomer: bool },
     /// Rules without conditions; the first one counts.
     Plainly(u32),
-    /// Rules with conditions that match, in the order of the profile.
-    Matches(Vec<u32>),
+    /// There are `rules` rules with conditions; these actions are of those that match, in the order of the profile.
+    Conditionally { rules: usize, matching: Vec<u32> },
 }
 
 /// Reads `profile` for one call, rule by rule.
 pub(crate) fn read(profile: &LinuxSeccomp, native: Arch, sample: &Sample) -> Reading {
-    let belongs = |arch: &Arch| arch.audit() == sample.audit && arch.numbers().contains(&sample.nr);
-    let Some(arch) = architectures(profile, native).into_iter().find(belongs) else {
-        let listed = architectures(profile, native).iter().any(|arch| arch.audit() == sample.audit);
-        let skipped = listed && sample.nr == u32::MAX;
+    let architectures = architectures(profile, native);
+    let same_audit = |arch: &Arch| arch.audit() == sample.audit;
+    let Some(arch) =
+        architectures.iter().filter(|arch| same_audit(arch)).find(|arch| arch.numbers().contains(&sample.nr))
+    else {
+        let skipped = architectures.iter().any(same_audit) && sample.nr == u32::MAX;
         return if skipped { Reading::Nothing { newcomer: false } } else { Reading::Stranger };
     };
     let default = profile.default_action().as_u32(profile.default_errno_ret());
-    let mut matches = Vec::new();
-    let mut named = Vec::new();
+    let (mut rules, mut matching, mut largest) = (0, Vec::new(), None);
     for block in blocks(profile) {
         let action = block.action().as_u32(block.errno_ret());
         for call in block.names().iter().filter_map(|name| names::find(name)) {
-            named.extend(call.number(arch));
-            let direct = call.number(arch) == Some(sample.nr);
-            let multiplexed =
-                call.i386_multiplexer().filter(|(by, _)| arch == Arch::X86 && *by == sample.nr).map(|(_, value)| value);
-            if action == default || !(direct || multiplexed.is_some()) {
+            let number = call.number(*arch);
+            largest = largest.max(number.filter(|number| !arch.apart().contains(number)));
+            let multiplexer =
+                call.i386_multiplexer().filter(|(by, _)| *arch == Arch::X86 && *by == sample.nr);
+            if action == default || (number != Some(sample.nr) && multiplexer.is_none()) {
                 continue;
             }
-            let args = block.args().as_deref().unwrap_or_default();
-            match holds(args, multiplexed, arch.width(), &sample.args) {
-                // Rules are read in order, so this is the first of them.
-                Held::Unconditionally => return Reading::Plainly(action),
-                Held::Yes => matches.push(action),
-                Held::No => {}
+            for conditions in alternatives(block, multiplexer.map(|(_, value)| value)) {
+                let conditions: Vec<_> = conditions.iter().filter(|arg| !always(arg, arch.width())).collect();
+                if conditions.is_empty() {
+                    return Reading::Plainly(action);
+                }
+                rules += 1;
+                if conditions.iter().all(|arg| holds(arg, arch.width(), &sample.args)) {
+                    matching.push(action);
+                }
             }
         }
     }
-    if !matches.is_empty() {
-        return Reading::Matches(matches);
-    }
-    named.retain(|number| !arch.apart().contains(number));
-    let newcomer = named.iter().max().is_some_and(|largest| *largest < sample.nr);
-    Reading::Nothing { newcomer: newcomer && !arch.apart().contains(&sample.nr) }
+    let newcomer = largest.is_some_and(|largest| largest < sample.nr) && !arch.apart().contains(&sample.nr);
+    if rules == 0 { Reading::Nothing { newcomer } } else { Reading::Conditionally { rules, matching } }
 }
 
-enum Held {
-    Unconditionally,
-    Yes,
-    No,
-}
-
-/// Whether the conditions hold for `actual`: all of them, or any if an argument occurs twice.
-fn holds(args: &[LinuxSeccompArg], multiplexed: Option<u64>, width: Width, actual: &[u64; 6]) -> Held {
-    let seen = |value: u64| if width == Width::Bits32 { value as u32 as u64 } else { value };
-    let vacuous = |arg: &LinuxSeccompArg| arg.op() == Operator::ScmpCmpMaskedEq && seen(arg.value()) == 0;
-    let one = |arg: &LinuxSeccompArg| {
-        let (is, value) = (seen(actual[arg.index()]), seen(arg.value()));
-        match arg.op() {
-            Operator::ScmpCmpEq => is == value,
-            Operator::ScmpCmpNe => is != value,
-            Operator::ScmpCmpLt => is < value,
-            Operator::ScmpCmpLe => is <= value,
-            Operator::ScmpCmpGe => is >= value,
-            Operator::ScmpCmpGt => is > value,
-            Operator::ScmpCmpMaskedEq => is & value == arg.value_two().unwrap_or_default() & value,
+/// The conditions of a block: one list, or one for each condition if an argument occurs twice. For a
+/// multiplexer, argument 0 is the number of the call.
+fn alternatives(block: &LinuxSyscall, multiplexed: Option<u64>) -> Vec<Vec<LinuxSeccompArg>> {
+    let args = block.args().clone().unwrap_or_default();
+    let different: BTreeSet<usize> = args.iter().map(|arg| arg.index()).collect();
+    let mut lists: Vec<Vec<LinuxSeccompArg>> =
+        if different.len() < args.len() { args.chunks(1).map(<[_]>::to_vec).collect() } else { vec![args] };
+    if let Some(value) = multiplexed {
+        let number = LinuxSeccompArgBuilder::default().index(0usize).value(value).op(Operator::ScmpCmpEq);
+        let number = number.build().expect("all fields are set");
+        for list in &mut lists {
+            list.retain(|arg| arg.index() != 0);
+            list.push(number);
         }
-    };
-    if multiplexed.is_some_and(|value| seen(actual[0]) != value) {
-        return Held::No;
     }
-    let counts = |arg: &&LinuxSeccompArg| multiplexed.is_none() || arg.index() != 0;
-    let indexes: BTreeSet<usize> = args.iter().map(|arg| arg.index()).collect();
-    let any = indexes.len() < args.len();
-    let vacuously = if any { args.iter().any(|arg| !counts(&arg) || vacuous(arg)) } else { args.iter().filter(counts).all(vacuous) };
-    let held = if any {
-        args.iter().any(|arg| !counts(&arg) || one(arg))
-    } else {
-        args.iter().filter(counts).all(one)
-    };
-    match (vacuously && multiplexed.is_none(), held) {
-        (true, _) => Held::Unconditionally,
-        (false, true) => Held::Yes,
-        (false, false) => Held::No,
+    lists
+}
+
+fn seen_by(width: Width, value: u64) -> u64 {
+    match width {
+        Width::Bits32 => value & 0xffff_ffff,
+        Width::Bits64 => value,
+    }
+}
+
+fn always(arg: &LinuxSeccompArg, width: Width) -> bool {
+    arg.op() == Operator::ScmpCmpMaskedEq && seen_by(width, arg.value()) == 0
+}
+
+fn holds(arg: &LinuxSeccompArg, width: Width, actual: &[u64; 6]) -> bool {
+    let (is, value) = (seen_by(width, actual[arg.index()]), seen_by(width, arg.value()));
+    match arg.op() {
+        Operator::ScmpCmpEq => is == value,
+        Operator::ScmpCmpNe => is != value,
+        Operator::ScmpCmpLt => is < value,
+        Operator::ScmpCmpLe => is <= value,
+        Operator::ScmpCmpGe => is >= value,
+        Operator::ScmpCmpGt => is > value,
+        Operator::ScmpCmpMaskedEq => is & value == arg.value_two().unwrap_or_default() & value,
     }
 }

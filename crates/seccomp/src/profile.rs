@@ -73,7 +73,9 @@ pub(crate) fn contradiction(profile: &LinuxSeccomp, conflict: &Conflict) -> Prob
     let name = block.and_then(|block| block.names().iter().find(means_number)).map_or("", String::as_str);
     Problem::new(
         format!("/syscalls/{later}"),
-        format!("for `{name}` ({arch:?}), this rule and /syscalls/{earlier} ask for different actions where both match"),
+        format!(
+            "for `{name}` ({arch:?}), this rule and /syscalls/{earlier} ask for different actions where both match"
+        ),
         "keep one of the two, or let their conditions exclude each other",
     )
 }
@@ -133,9 +135,10 @@ impl Reader {
             self.policy.default
         });
         let first_rule = self.policy.rules.len();
-        // Without effect, as in runc: not even against other rules for the same call.
-        if action != self.policy.default {
-            self.add_rules(place, action, block.args().as_deref().unwrap_or_default());
+        self.add_rules(place, action, block.args().as_deref().unwrap_or_default());
+        if action == self.policy.default {
+            // Without effect, as in runc: not even against other rules for the same call.
+            self.policy.rules.truncate(first_rule);
         }
         let rules = first_rule..self.policy.rules.len();
         if block.action() == Action::ScmpActNotify {
@@ -247,9 +250,10 @@ fn return_value(action: Action, errno: Option<u32>) -> Result<u32, (String, &'st
             format!("{action} returns no error number, but {value} is given"),
             "remove the number, or use SCMP_ACT_ERRNO",
         )),
-        Some(value) if value > largest => {
-            Err((format!("{value} is too large for {action}, the limit is {largest}"), "use a smaller number"))
-        }
+        Some(value) if value > largest => Err((
+            format!("{value} is too large for {action}, the limit is {largest}"),
+            "use a smaller number",
+        )),
         None if largest > 0 => Ok(action.as_u32(Some(EPERM))),
         errno => Ok(action.as_u32(errno)),
     }

@@ -46,14 +46,14 @@ pub(crate) fn plant(policy: &Policy, newcomers: Newcomers) -> Result<Vec<Instruc
     }
     let mut grown = Vec::with_capacity(trees.len());
     for (audit, ranges) in trees.iter().rev() {
-        forest.grow(&ranges.0);
-        grown.push((*audit, forest.listing.load(OFFSET_NR)));
+        let tree = forest.grow(&ranges.0);
+        grown.push((*audit, forest.listing.load(OFFSET_NR, tree)));
     }
     let mut next = forest.listing.answer(STRANGER);
     for (audit, tree) in grown {
         next = forest.listing.branch(IF_EQUAL, audit, tree, next);
     }
-    forest.listing.load(OFFSET_ARCH);
+    forest.listing.load(OFFSET_ARCH, next);
     Ok(forest.listing.finish())
 }
 
@@ -260,25 +260,19 @@ fn write_condition(
 
     let mut entry = yes;
     if low_mask != 0 {
-        listing.branch(test, low, yes, no);
-        entry = load_masked(listing, low_word, low_mask);
+        let compare = listing.branch(test, low, yes, no);
+        entry = load_masked(listing, low_word, low_mask, compare);
     }
     if width == Width::Bits64 && high_mask != 0 {
-        let differs = if test == IF_EQUAL {
-            no
-        } else {
-            // The high words decide unless they are equal.
-            listing.branch(IF_GREATER, high, yes, no)
-        };
-        listing.branch(IF_EQUAL, high, entry, differs);
-        entry = load_masked(listing, low_word + 4, high_mask);
+        // The high words decide unless they are equal.
+        let differs = if test == IF_EQUAL { no } else { listing.branch(IF_GREATER, high, yes, no) };
+        let compare = listing.branch(IF_EQUAL, high, entry, differs);
+        entry = load_masked(listing, low_word + 4, high_mask, compare);
     }
     entry
 }
 
-fn load_masked(listing: &mut Listing, offset: u32, mask: u32) -> Label {
-    if mask != u32::MAX {
-        listing.and(mask);
-    }
-    listing.load(offset)
+fn load_masked(listing: &mut Listing, offset: u32, mask: u32, then: Label) -> Label {
+    let then = if mask == u32::MAX { then } else { listing.and(mask, then) };
+    listing.load(offset, then)
 }
