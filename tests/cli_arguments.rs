@@ -101,8 +101,9 @@ fn go_runc_writes_booleans_and_lists() {
 
 #[test]
 fn conmon_creates_for_podman() {
-    let line = "crate-run --systemd-cgroup --log-format=json --log /run/oci-log --cgroup-manager disabled create --bundle /b \
-                --pid-file /p --no-pivot --no-new-keyring --preserve-fds 1 --console-socket /s web";
+    let line = "crate-run --systemd-cgroup --log-format=json --log /run/oci-log --cgroup-manager disabled \
+                create --bundle /b --pid-file /p --no-pivot --no-new-keyring --preserve-fds 1 \
+                --console-socket /s web";
     let create = create(line);
     assert_eq!((create.id.as_str(), create.bundle()), ("web", Path::new("/b")));
     assert_eq!(create.making.preserve_fds, 1);

@@ -97,7 +97,7 @@ pub enum Verb {
 /// Flags that stand before the verb (or after it, as people like it).
 #[derive(Args, Debug)]
 pub struct Global {
-    /// Keep the containers' state in DIR [default: crate-run in /run or $XDG_RUNTIME_DIR]
+    /// Keep state in DIR [default: crate-run in /run or in $XDG_RUNTIME_DIR]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
@@ -121,12 +121,13 @@ pub struct Global {
     #[arg(long)]
     systemd_cgroup: bool,
 
-    /// Who makes the cgroup: cgroupfs, systemd, or disabled for nobody [default: cgroupfs]
+    /// Who makes the cgroup: cgroupfs, systemd, disabled (nobody) [default: cgroupfs]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     cgroup_manager: Option<CgroupManager>,
 
-    /// Run without limits where cgroups cannot be written: true, false, auto [default: auto]
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true, value_parser = rootless)]
+    /// Tolerate cgroups that may not be written: true, false, auto [default: auto]
+    #[arg(long, value_name = "WHEN", value_parser = rootless)]
+    #[arg(default_value = "auto", hide_default_value = true)]
     pub rootless: Rootless,
 
     /// Print the version
@@ -241,7 +242,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The name of the new container; `None` when the argument names a bundle and the name is to be generated.
+    /// The name of the new container; `None` when the argument names a bundle and the name is to be made up.
     pub fn id(&self) -> Option<String> {
         (!self.names_bundle()).then(|| self.subject.to_string_lossy().into_owned())
     }
@@ -309,7 +310,8 @@ pub struct Kill {
     pub id: String,
 
     /// The signal, by name or number: KILL, SIGTERM, RTMIN+3, 9
-    #[arg(value_name = "SIGNAL", default_value = "TERM", value_parser = signal::number, allow_hyphen_values = true)]
+    #[arg(value_name = "SIGNAL", default_value = "TERM")]
+    #[arg(value_parser = signal::number, allow_hyphen_values = true)]
     pub signal: i32,
 
     /// Send it to all processes of the container

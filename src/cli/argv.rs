@@ -123,14 +123,14 @@ impl<'a> Line<'a> {
         });
     }
 
-    /// The flag of that name, the verb's own before the program's: `spec --rootless` is not `--rootless=true`.
+    /// The flag of that name, the verb's before the program's: `spec --rootless` is not `--rootless=true`.
     fn find(&self, name: &str) -> Option<(&'a Arg, Owner)> {
         let named = |definition: &'a Command| definition.get_arguments().find(|flag| is(flag, name));
         let own = self.verb.and_then(named).map(|flag| (flag, Owner::Verb));
         own.or_else(|| named(self.command).map(|flag| (flag, Owner::Program)))
     }
 
-    /// The flags of a word such as `-dt`, if it is nothing but short flags of which only the last takes a value.
+    /// The flags of a word such as `-dt`, if all are short flags and only the last takes a value.
     fn cluster(&self, word: &OsStr) -> Option<Vec<(&'a Arg, Owner)>> {
         let letters = word.to_str()?.strip_prefix('-')?;
         let flags: Vec<_> = letters

@@ -94,7 +94,7 @@ mod tests {
             status: "running".into(),
             bundle: bundle.into(),
             rootfs: format!("{bundle}/rootfs"),
-            created: "2026-02-28T23:59:59.000000001Z".into(),
+            created: "2026-02-28T23:59:59Z".into(),
             annotations: BTreeMap::new(),
             owner: "root".into(),
         }
@@ -112,9 +112,9 @@ mod tests {
         let rows = [row("a", "/b"), row("a-long-name-of-24-letters", "/b/ä")];
         assert_eq!(
             table(&rows),
-            "ID                          PID         STATUS      BUNDLE      CREATED                          OWNER\n\
-             a                           4711        running     /b          2026-02-28T23:59:59.000000001Z   root\n\
-             a-long-name-of-24-letters   4711        running     /b/ä        2026-02-28T23:59:59.000000001Z   root\n"
+            "ID                          PID         STATUS      BUNDLE      CREATED                OWNER\n\
+             a                           4711        running     /b          2026-02-28T23:59:59Z   root\n\
+             a-long-name-of-24-letters   4711        running     /b/ä        2026-02-28T23:59:59Z   root\n"
         );
     }
 
@@ -138,7 +138,7 @@ mod tests {
   "status": "running",
   "bundle": "/b",
   "rootfs": "/b/rootfs",
-  "created": "2026-02-28T23:59:59.000000001Z",
+  "created": "2026-02-28T23:59:59Z",
   "annotations": {
     "key": "value"
   },

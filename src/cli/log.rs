@@ -1,8 +1,8 @@
 //! What crate-run tells about itself: errors, warnings and, when asked, details.
 //!
 //! Who reads it, and what they need:
-//! - containerd reads the file of `--log` after a failure as a stream of JSON objects and reports the last one
-//!   whose level is `error`; an entry whose time it cannot parse loses the message.
+//! - containerd reads the file of `--log` after a failure as a stream of JSON objects, and reports the last
+//!   one whose level is `error`; an entry whose time it cannot parse loses the message.
 //! - Podman decodes the whole file as *one* object. So a command that fails writes one line, its error; this
 //!   asks of the verbs to warn only when the container has come into being.
 //! - People, conmon and Docker's log read standard error. It gets the error in any case, as a plain sentence,
@@ -111,7 +111,7 @@ enum Destination {
 }
 
 impl Log {
-    /// A log to the file at `path`, or to standard error, of all messages that are at least as grave as `level`.
+    /// A log to the file at `path`, or to standard error, of all messages that are as grave as `level`.
     pub fn new(path: Option<&Path>, format: Format, level: Level) -> Self {
         let destination = match path {
             None => Destination::StandardError,
@@ -127,6 +127,15 @@ impl Log {
         self.record(Level::Error, message);
         if matches!(self.destination, Destination::File { .. }) {
             say(&sentence(message));
+        }
+    }
+
+    /// Shows what helps a person to mend the error that was told last: the place in config.json, the cure. It
+    /// goes to standard error only, and not into a stream of JSON.
+    pub fn details(&self, text: &str) {
+        let plain = matches!(self.destination, Destination::File { .. }) || self.format == Format::Text;
+        if plain && !text.is_empty() {
+            say(&format!("{}\n", readable(text.trim_end())));
         }
     }
 
@@ -151,7 +160,7 @@ impl Log {
             Destination::File { path, opened } => {
                 let text = line(self.format, level, message, SystemTime::now());
                 if let Some(mut file) = opened.get_or_init(|| open(path)).as_ref() {
-                    // One write, so that lines of two commands do not mix. If it fails there is nobody to tell.
+                    // One write, so that the lines of two commands do not mix.
                     let _ = file.write(text.as_bytes());
                 }
             }
@@ -167,8 +176,8 @@ impl Log {
 /// Opens the log for appending (open(2)); says on standard error when that fails, and that is all.
 ///
 /// A symbolic link as the last component is refused: in a directory that others can write to, it could lead
-/// anywhere. `O_NONBLOCK` keeps a FIFO without a reader (ENXIO) and one with a lazy reader (EAGAIN) from holding
-/// up the command; regular files do not know it.
+/// anywhere. `O_NONBLOCK` keeps a FIFO without a reader (ENXIO) and one with a lazy reader (EAGAIN) from
+/// holding up the command; regular files do not know it.
 fn open(path: &Path) -> Option<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
     let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -198,7 +207,7 @@ fn line(format: Format, level: Level, message: &str, now: SystemTime) -> String 
     }
 }
 
-/// The message in double quotes, with the escapes of JSON (RFC 8259 section 7) for whatever is not plain text.
+/// The message in double quotes, with the escapes of JSON (RFC 8259 section 7) for what is not plain text.
 /// Go's `strconv.Unquote`, by which the lines of runc's text format are read, knows all of them.
 fn quoted(message: &str) -> String {
     let mut text = String::with_capacity(message.len() + 2);
@@ -215,17 +224,21 @@ fn quoted(message: &str) -> String {
     text
 }
 
-/// The message for people: lines stay lines, but nothing that steers a terminal gets through. Parts of a message
-/// can come from a configuration that a stranger wrote.
+/// The message for people, as a line that names the program.
 fn sentence(message: &str) -> String {
-    let mut text = String::from("crate-run: ");
+    format!("crate-run: {}\n", readable(message))
+}
+
+/// The message for a terminal: lines stay lines, but nothing that steers the terminal gets through. Parts of
+/// a message can come from a configuration that a stranger wrote.
+fn readable(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
     for letter in bounded(message).chars() {
         match letter {
             '\n' | '\t' => text.push(letter),
             letter => push_visible(&mut text, letter),
         }
     }
-    text.push('\n');
     text
 }
 
@@ -288,7 +301,9 @@ mod tests {
         let moment = UNIX_EPOCH + Duration::new(1_709_251_199, 5);
         assert_eq!(
             line(Format::Json, Level::Error, "exec: \"sh\": no", moment),
-            "{\"level\":\"error\",\"msg\":\"exec: \\\"sh\\\": no\",\"time\":\"2024-02-29T23:59:59.000000005Z\"}\n"
+            r#"{"level":"error","msg":"exec: \"sh\": no","time":"2024-02-29T23:59:59.000000005Z"}"#
+                .to_owned()
+                + "\n"
         );
         assert_eq!(
             line(Format::Text, Level::Warning, "one\ntwo", moment),

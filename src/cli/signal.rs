@@ -1,7 +1,7 @@
 //! Names of signals, as callers write them.
 //!
-//! The numbers are those of signal(7), table "Signal numbering", column x86/ARM: the same on every architecture
-//! that crate-run supports.
+//! The numbers are those of signal(7), table "Signal numbering", column x86/ARM: the same on every
+//! architecture that crate-run supports.
 
 use thiserror::Error;
 
@@ -15,8 +15,8 @@ const NAMES: [&str; 31] = [
 /// Second names (signal(7), "Standard signals").
 const ALIASES: [(&str, i32); 4] = [("IOT", 6), ("CLD", 17), ("POLL", 29), ("UNUSED", 31)];
 
-/// The first real-time signal that a program may use. The kernel's first is 32, but glibc keeps two for itself
-/// (signal(7), "Real-time signals"); that `SIGRTMIN+3` is 37 is what systemd and the container engines agree on.
+/// The first real-time signal that a program may use. The kernel's first is 32, but glibc keeps two for
+/// itself (signal(7), "Real-time signals"); that `SIGRTMIN+3` is 37 is what systemd and the engines agree on.
 const REALTIME_FIRST: i32 = 34;
 
 /// The last signal of all (`_NSIG` of the kernel).

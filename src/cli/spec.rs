@@ -1,8 +1,8 @@
 //! `crate-run spec`: a config.json to start from.
 //!
-//! The two files in `spec/` *are* the configurations, readable as they stand. Their content is runc's (a shell, a
-//! read-only root, three capabilities, everything in namespaces of its own), so that lessons and scripts which
-//! start from `runc spec` find what they expect.
+//! The two files in `spec/` *are* the configurations, readable as they stand. Their content is runc's (a
+//! shell, a read-only root, three capabilities, everything in namespaces of its own), so that lessons and scripts
+//! which start from `runc spec` find what they expect.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use thiserror::Error;
 
 const DEFAULT: &str = include_str!("spec/default.json");
 
-/// As [`DEFAULT`], for a user without privileges: the host's network and its /sys, which only the owner of a
-/// network namespace may mount; no gid that is not mapped; no limits; `"UID"` and `"GID"` stand for the user's.
+/// As [`DEFAULT`], for a user without privileges: the host's network, and its /sys, which only the owner of a
+/// network namespace may mount; no gid that is not mapped; no limits. `"UID"` and `"GID"` stand for numbers.
 const ROOTLESS: &str = include_str!("spec/rootless.json");
 
 /// For whom the configuration is.
@@ -46,8 +46,8 @@ pub enum SpecError {
 /// Writes `config.json` into the directory, with mode 0666 less the umask.
 ///
 /// # Errors
-/// [`SpecError::Exists`] when the name is taken, if only by a dangling link; [`SpecError::Write`] for everything
-/// else that the filesystem refuses. A half-written file is removed.
+/// [`SpecError::Exists`] when the name is taken, if only by a dangling link; [`SpecError::Write`] for what
+/// else the filesystem refuses. A half-written file is removed.
 pub fn write(directory: &Path, audience: Audience) -> Result<(), SpecError> {
     let path = directory.join("config.json");
     let refused = |source: io::Error| match source.kind() {

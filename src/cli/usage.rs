@@ -17,7 +17,7 @@ use super::version;
 pub enum Reply {
     /// What was asked for: to be printed on standard output, with exit status 0.
     Text(String),
-    /// What is wrong, as one sentence: to be logged, with exit status 1 (as in runc; clap's habit would be 2).
+    /// What is wrong, as one sentence: to be logged, with exit status 1 (as in runc; clap's would be 2).
     Wrong { message: String, log: Log },
 }
 
@@ -75,8 +75,8 @@ fn sentence(error: &Error, words: &[OsString]) -> String {
     format!("{problem}{suggestion}; see crate-run{} --help", verb(words, flag))
 }
 
-/// The verb of the normalised line with a blank before it; nothing if there is none, or if the wrong flag stands
-/// before it and so is not the verb's.
+/// The verb of the normalised line with a blank before it; nothing if there is none, or if the wrong flag
+/// stands before it and so is not the verb's.
 fn verb(words: &[OsString], flag: &str) -> String {
     let words = words.get(1..).unwrap_or_default();
     let end = words.iter().position(|word| !word.as_bytes().starts_with(b"-")).unwrap_or(words.len());
@@ -131,7 +131,8 @@ mod tests {
             (&["--rootless", "state", "x"], "--rootless must be true, false or auto, not \"state\""),
             (
                 &["--cgroup-manager", "v3", "list"],
-                "--cgroup-manager must be one of cgroupfs, systemd, disabled, not \"v3\"; see crate-run --help",
+                "--cgroup-manager must be one of cgroupfs, systemd, disabled, \
+                 not \"v3\"; see crate-run --help",
             ),
             (
                 &["kill", "x", "NOPE"],

@@ -5,10 +5,10 @@ pub const SPEC: &str = "1.3.0";
 
 /// Three lines, in the shape that the engines read.
 ///
-/// dockerd looks for a line with the word `version`, with the runtime's name before it and the number after it,
-/// and for a line that starts with `commit:`. Podman shows the text as it is. containerd's go-runc reads only a
-/// first line that starts with `runc version `, and takes anything else for "unknown", which harms nothing:
-/// so crate-run does not pass itself off as another program.
+/// dockerd looks for a line with the word `version`, the name before it and the number after it, and for a
+/// line that starts with `commit:`. Podman shows the text as it is. containerd's go-runc reads only a first
+/// line that starts with `runc version ` and takes anything else for "unknown", which harms nothing: so
+/// crate-run does not pass itself off as another program.
 ///
 /// The commit is what `CRATE_RUN_COMMIT` named when crate-run was built.
 pub fn text() -> String {
