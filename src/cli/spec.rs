@@ -1,8 +1,8 @@
 //! `crate-run spec`: a config.json to start from.
 //!
 //! The two files in `spec/` *are* the configurations, readable as they stand. Their content is runc's (a
-//! shell, a read-only root, three capabilities, everything in namespaces of its own), so that lessons and scripts
-//! which start from `runc spec` find what they expect.
+//! shell, a read-only root, three capabilities, everything in namespaces of its own), so that lessons and
+//! scripts which start from `runc spec` find what they expect.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
