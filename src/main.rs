@@ -1,1 +1,74 @@
-fn main() {}
+//! crate-run: parse, dispatch, print the error, exit.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate_run::cli::args::{self, Invocation, Verb};
+use crate_run::cli::log::Log;
+use crate_run::cli::spec::{self, Audience};
+use crate_run::cli::usage::Reply;
+use crate_run::cli::{create, doctor, explain, inspect, making, run};
+use crate_run::error::Error;
+use crate_run::launch::start;
+use crate_run::state::lifecycle::{self, Manner, Reach};
+
+fn main() -> ExitCode {
+    let invocation = match args::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(Reply::Text(text)) => return print(&text),
+        Err(Reply::Wrong { message, log }) => {
+            log.error(&message);
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = invocation.global.log();
+    match dispatch(&invocation, &log) {
+        Ok(status) => ExitCode::from(status as u8),
+        Err(error) => {
+            log.error(&error.to_string());
+            log.details(&error.details());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A reader that has gone away is no failure of ours.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Carries out the command; answers the exit status.
+fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
+    let global = &invocation.global;
+    let show = |text: String| {
+        print(&text);
+        Ok(0)
+    };
+    match &invocation.verb {
+        Verb::Run(verb) => run::run(global, verb, log),
+        Verb::Create(verb) => create::create(global, verb, log),
+        Verb::Start(verb) => start::start(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
+        Verb::State(verb) => show(inspect::state(global, verb)?),
+        Verb::Kill(verb) => {
+            let reach = if verb.all { Reach::All } else { Reach::First };
+            lifecycle::kill(&making::store(global)?, &making::id(&verb.id)?, verb.signal, reach).map(|()| 0)
+        }
+        Verb::Delete(verb) => {
+            let manner = if verb.force { Manner::Forced } else { Manner::Polite };
+            for warning in lifecycle::delete(&making::store(global)?, &making::id(&verb.id)?, manner)? {
+                log.warning(&warning);
+            }
+            Ok(0)
+        }
+        Verb::List(verb) => show(inspect::list(global, verb, log)?),
+        Verb::Spec(verb) => {
+            let audience = if verb.rootless { Audience::caller() } else { Audience::Root };
+            let directory = verb.bundle.as_deref().unwrap_or(Path::new("."));
+            spec::write(directory, audience).map(|()| 0).map_err(|error| Error::WrongState(error.to_string()))
+        }
+        Verb::Explain(verb) => show(explain::explain(verb)?),
+        Verb::Doctor(_) => show(doctor::doctor()),
+    }
+}

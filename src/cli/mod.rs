@@ -1,9 +1,16 @@
-//! The command line.
+//! The command line: what is asked for (`args`, `argv`), what is answered (`log`, `usage`, `list`), one file for
+//! each verb that does more than call the library.
 
 pub mod args;
 pub mod argv;
+pub mod create;
+pub mod doctor;
+pub mod explain;
+pub mod inspect;
 pub mod list;
 pub mod log;
+pub mod making;
+pub mod run;
 pub mod signal;
 pub mod spec;
 pub mod timestamp;

@@ -5,5 +5,6 @@ pub mod hook;
 pub mod image;
 pub mod line;
 pub mod perform;
+pub mod start;
 
 pub use perform::Launch;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate_run_plan::slot::Slot;
@@ -24,9 +24,10 @@ use crate::feature::identity::Maps;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
 use crate::launch::{failure, hook};
+use crate::plan::compile::Request;
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::{Action, Deep, HostAction, Plan, TreeChange};
-use crate::state::{Container, ContainerId, ProcessId, Record, Stage, Store};
+use crate::state::{Container, ProcessId, Record, Stage, Store};
 
 /// How long the end of the container's processes may take when a failed start is undone.
 const END: Duration = Duration::from_secs(10);
@@ -37,14 +38,15 @@ pub struct Launch<'a> {
     pub source: &'a Source,
     pub bundle: &'a Bundle,
     pub plan: &'a Plan,
-    pub id: ContainerId,
+    pub request: &'a Request,
     programs: Programs,
     slots: BTreeMap<Slot, OwnedFd>,
     /// A pid namespace was entered for our children; this is the way back.
     own_pids: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
     pub container: Option<Container>,
-    record: Option<Record>,
+    pub record: Option<Record>,
+    pid_file: Option<PathBuf>,
     pub line: Option<Line>,
     pub newborn: Option<Born>,
 }
@@ -103,19 +105,26 @@ impl From<std::io::Error> for Cause {
 type Done = Result<(), Cause>;
 
 impl<'a> Launch<'a> {
-    pub fn new(store: &'a Store, source: &'a Source, bundle: &'a Bundle, plan: &'a Plan, id: ContainerId) -> Self {
+    pub fn new(
+        store: &'a Store,
+        source: &'a Source,
+        bundle: &'a Bundle,
+        plan: &'a Plan,
+        request: &'a Request,
+    ) -> Self {
         Self {
             store,
             source,
             bundle,
             plan,
-            id,
+            request,
             programs: project::project(plan),
             slots: BTreeMap::new(),
             own_pids: None,
             cgroup: None,
             container: None,
             record: None,
+            pid_file: None,
             line: None,
             newborn: None,
         }
@@ -166,7 +175,7 @@ impl<'a> Launch<'a> {
         let Action::Host(action) = &self.plan.steps[index].action else { return Ok(()) };
         match action {
             HostAction::ReserveId => {
-                self.container = Some(self.store.reserve(&self.id)?);
+                self.container = Some(self.store.reserve(&self.request.id)?);
                 Ok(())
             }
             HostAction::RecordIntent => self.record_intent(),
@@ -197,11 +206,12 @@ impl<'a> Launch<'a> {
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
             HostAction::RunHook { hook, kind, index } => {
                 let pid = self.newborn.as_ref().map_or(0, |born| born.pid);
-                let state = self.bundle.hook_state(&self.id).json("creating", pid);
+                let state = self.bundle.hook_state(&self.request.id).json("creating", pid);
                 hook::run(hook, &state, &self.bundle.directory)
                     .map_err(|said| Cause::Said(format!("error running {kind} hook #{index}: {said}")))
             }
             HostAction::RecordCreated => self.record_created(),
+            HostAction::WritePidFile { path } => self.write_pid_file(path.as_path()),
         }
     }
 
@@ -218,7 +228,7 @@ impl<'a> Launch<'a> {
         let hooks = &self.bundle.hooks;
         let annotations = self.bundle.annotations.clone();
         self.record = Some(Record {
-            id: self.id.to_string(),
+            id: self.request.id.to_string(),
             stage: Stage::Creating,
             bundle: self.bundle.directory.clone(),
             rootfs: self.bundle.rootfs.path.as_path().to_owned(),
@@ -226,10 +236,11 @@ impl<'a> Launch<'a> {
             creator,
             process: None,
             cgroup: Some(self.bundle.cgroup.path.to_string()),
-            cgroups_made: Vec::new(),
+            cgroups_made: missing_levels(&self.bundle.cgroup.path)?,
             annotations,
             owner: rustix::process::getuid().as_raw(),
             own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),
+            wanted: self.request.to_record(),
             hooks_later: !(hooks.poststart.is_empty() && hooks.poststop.is_empty()),
         });
         if let Some(container) = &self.container {
@@ -390,6 +401,23 @@ impl<'a> Launch<'a> {
         self.save()
     }
 
+    /// Written beside the file and renamed over it: a reader finds the whole number or none.
+    fn write_pid_file(&mut self, path: &Path) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}", std::process::id()));
+        let new = Path::new(&name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = open(new, flags, Mode::from_raw_mode(0o644))?;
+        let written = rustix::io::write(&file, born.pid.to_string().as_bytes()).map(drop);
+        if let Err(errno) = written.and_then(|()| rustix::fs::rename(new, path)) {
+            let _ = std::fs::remove_file(new);
+            return Err(errno.into());
+        }
+        self.pid_file = Some(path.to_owned());
+        Ok(())
+    }
+
     /// Undoes everything, and makes one error of what happened.
     fn fail(&mut self, index: usize, cause: Cause) -> Error {
         let failed_birth = self.newborn.as_ref().and_then(|born| born.newborn.failure());
@@ -429,6 +457,9 @@ impl<'a> Launch<'a> {
             });
             left.extend(gone.err().map(|error| error.to_string()));
         }
+        if let Some(path) = self.pid_file.take() {
+            let _ = std::fs::remove_file(path);
+        }
         if let Some(container) = self.container.take() {
             left.extend(container.remove().err().map(|error| error.to_string()));
         }
@@ -440,11 +471,23 @@ impl<'a> Launch<'a> {
 
     /// A container that was begun gets its poststop hooks (runtime.md, Lifecycle).
     fn poststop(&self) {
-        let state = self.bundle.hook_state(&self.id).json("stopped", 0);
+        let state = self.bundle.hook_state(&self.request.id).json("stopped", 0);
         for hook in &self.bundle.hooks.poststop {
             let _ = hook::run(hook, &state, &self.bundle.directory);
         }
     }
+}
+
+/// The levels of a path that are not there yet, and so will be ours to remove.
+fn missing_levels(path: &CgroupPath) -> Result<Vec<String>, Cause> {
+    let hierarchy = Hierarchy::find()?;
+    let mut missing = Vec::new();
+    for level in path.levels() {
+        if Cgroup::open(&hierarchy, &level)?.is_none() {
+            missing.push(level.to_string());
+        }
+    }
+    Ok(missing)
 }
 
 /// Kills the newborn and reaps it.

@@ -4,6 +4,7 @@
 //! here in one sentence, and in `rules` as something that can be checked.
 
 use crate::bundle::Bundle;
+use crate::bundle::path::OutsidePath;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::Master;
 use crate::feature::{
@@ -11,7 +12,7 @@ use crate::feature::{
     process, procfs, rootfs, seccomp, sysctl, terminal, time, uts,
 };
 use crate::plan::{HostAction, Phase, Plan};
-use crate::state::ContainerId;
+use crate::state::{ContainerId, Record, Wanted};
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 
@@ -24,6 +25,44 @@ pub struct Request {
     /// How many descriptors from 3 on the program gets.
     pub preserved: u32,
     pub keyring: Keyring,
+    /// Where the number of the first process is written.
+    pub pid_file: Option<OutsidePath>,
+}
+
+impl Request {
+    /// The request with which a container was made.
+    pub fn of_record(id: &ContainerId, record: &Record) -> Self {
+        let wanted = &record.wanted;
+        let outside = |path: &std::path::PathBuf| OutsidePath::new("/".as_ref(), path);
+        Self {
+            id: id.clone(),
+            gate: if wanted.parked { Gate::Closed } else { Gate::Open },
+            master: match wanted.console_socket.as_ref().and_then(outside) {
+                Some(socket) => Master::Socket(socket),
+                None if wanted.foreground => Master::Foreground,
+                None => Master::None,
+            },
+            preserved: wanted.preserved,
+            keyring: if wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own },
+            pid_file: wanted.pid_file.as_ref().and_then(outside),
+        }
+    }
+
+    /// As it is kept in the container's record.
+    pub fn to_record(&self) -> Wanted {
+        let path = |path: &OutsidePath| path.as_path().to_owned();
+        Wanted {
+            console_socket: match &self.master {
+                Master::Socket(socket) => Some(path(socket)),
+                Master::Foreground | Master::None => None,
+            },
+            foreground: self.master == Master::Foreground,
+            parked: self.gate == Gate::Closed,
+            preserved: self.preserved,
+            inherits_keyring: self.keyring == Keyring::Inherited,
+            pid_file: self.pid_file.as_ref().map(path),
+        }
+    }
 }
 
 /// Does the container wait for `start`?
@@ -89,7 +128,7 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
 
     // Created. Whatever could fail because of the configuration has failed by now.
     plan.phase(Phase::Gate);
-    record_created(plan);
+    record_created(request, plan);
     gate_waits(request, plan);
 
     // From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
@@ -135,9 +174,13 @@ fn gate_opens(request: &Request, plan: &mut Plan) {
     }
 }
 
-fn record_created(plan: &mut Plan) {
+fn record_created(request: &Request, plan: &mut Plan) {
     let why = "from now on the container exists, also if the runtime dies";
     plan.host("state", HostAction::RecordCreated, why);
+    if let Some(path) = &request.pid_file {
+        let why = "whoever called us looks there for the process";
+        plan.host("state", HostAction::WritePidFile { path: path.clone() }, why);
+    }
 }
 
 fn gate_waits(request: &Request, plan: &mut Plan) {

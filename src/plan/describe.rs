@@ -50,6 +50,7 @@ fn host(action: &HostAction) -> String {
         HostAction::RunHook { hook, kind, index } => {
             format!("run {kind} hook #{index}, {}", hook.path.display())
         }
+        HostAction::WritePidFile { path } => format!("write the pid to {path}"),
         HostAction::RecordCreated => "write down that the container is created".to_owned(),
     }
 }

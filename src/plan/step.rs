@@ -84,6 +84,8 @@ pub enum HostAction {
     RunHook { hook: Hook, kind: &'static str, index: usize },
     /// Writes down that the container is created.
     RecordCreated,
+    /// Writes the number of the first process to a file of the caller.
+    WritePidFile { path: OutsidePath },
 }
 
 /// What changes on a cloned tree before it is attached.

@@ -6,10 +6,11 @@
 
 mod id;
 mod identity;
+pub mod lifecycle;
 mod record;
 mod store;
 
 pub use id::ContainerId;
 pub use identity::ProcessId;
-pub use record::{HookState, Record, Stage, Status};
+pub use record::{HookState, OCI_VERSION, Record, Stage, Status, Wanted, owner_name};
 pub use store::{Container, Store};

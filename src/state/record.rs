@@ -72,31 +72,34 @@ pub struct Record {
     /// Are there hooks to run later? Then the copy of the configuration must be read.
     #[serde(default)]
     pub hooks_later: bool,
+    /// What the command line added to the configuration.
+    #[serde(default)]
+    pub wanted: Wanted,
+}
+
+/// The part of the command line that shaped the plan; with it the plan can be computed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    pub console_socket: Option<PathBuf>,
+    pub foreground: bool,
+    pub parked: bool,
+    pub preserved: u32,
+    pub inherits_keyring: bool,
+    pub pid_file: Option<PathBuf>,
 }
 
 impl Record {
-    /// The state as `state` prints it and hooks read it (runtime.md, State).
-    pub fn state(&self, status: Status) -> serde_json::Value {
-        let pid = match (status, self.process) {
+    /// The pid as `state` tells it: 0 unless there is a process.
+    pub fn pid(&self, status: Status) -> i32 {
+        match (status, self.process) {
             (Status::Stopped | Status::Creating, _) | (_, None) => 0,
             (_, Some(process)) => process.pid,
-        };
-        json!({
-            "ociVersion": OCI_VERSION,
-            "id": self.id,
-            "pid": pid,
-            "status": status.word(),
-            "bundle": self.bundle,
-            "rootfs": self.rootfs,
-            "created": self.created,
-            "annotations": self.annotations,
-            "owner": owner_name(self.owner),
-        })
+        }
     }
 }
 
 /// The name of a user from /etc/passwd, or `#uid`.
-fn owner_name(uid: u32) -> String {
+pub fn owner_name(uid: u32) -> String {
     let name = || {
         let users = std::fs::read_to_string("/etc/passwd").ok()?;
         users.lines().find_map(|line| {

@@ -1,0 +1,23 @@
+//! `crate-run create`: everything but the program itself.
+
+use crate::cli::args::{Create, Global};
+use crate::cli::log::Log;
+use crate::cli::making::{self, Order, Stay};
+use crate::error::Error;
+use crate::launch::Launch;
+use crate::launch::line::Ending;
+use crate::plan::compile::{Gate, compile};
+
+pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error> {
+    let (store, id) = (making::store(global)?, making::id(&create.id)?);
+    let Order { source, bundle, request } =
+        making::prepare(global, &create.making, id, create.bundle(), Gate::Closed, Stay::Detached)?;
+    let plan = compile(&bundle, &request);
+    let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
+    launch.perform()?;
+    launch.conclude(Ending::Parked)?;
+    for finding in &bundle.warnings {
+        log.warning(&format!("{}: {}", finding.at, finding.message));
+    }
+    Ok(0)
+}

@@ -1,0 +1,55 @@
+//! `crate-run state` and `crate-run list`: looking at containers without touching them.
+
+use crate::cli::args::{Global, List, ListFormat, State};
+use crate::cli::list::{self, Row};
+use crate::cli::log::Log;
+use crate::cli::making;
+use crate::error::Error;
+use crate::state::{Container, OCI_VERSION, Record, owner_name};
+
+fn row(container: &Container, record: Record) -> Row {
+    let status = container.status(&record);
+    let show = |path: &std::path::Path| path.display().to_string();
+    Row {
+        oci_version: OCI_VERSION.to_owned(),
+        pid: record.pid(status),
+        status: status.word().to_owned(),
+        bundle: show(&record.bundle),
+        rootfs: show(&record.rootfs),
+        owner: owner_name(record.owner),
+        id: record.id,
+        created: record.created,
+        annotations: record.annotations,
+    }
+}
+
+/// Answers the text for standard output.
+pub fn state(global: &Global, state: &State) -> Result<String, Error> {
+    let container = making::store(global)?.look(&making::id(&state.id)?)?;
+    let record = container.record()?;
+    Ok(list::state(&row(&container, record)))
+}
+
+/// Answers the text for standard output; a container that cannot be read is told and passed over.
+pub fn list(global: &Global, list: &List, log: &Log) -> Result<String, Error> {
+    let store = making::store(global)?;
+    if global.root.is_some() && !store.root().is_dir() {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        return Err(Error::file("list the state directory", store.root(), missing));
+    }
+    let mut rows = Vec::new();
+    for id in store.ids()? {
+        let container = store.look(&id)?;
+        match container.record() {
+            Ok(record) => rows.push(row(&container, record)),
+            // Deleted while we looked.
+            Err(Error::NotFound { .. }) if !container.path().exists() => {}
+            Err(error) => log.warning(&format!("container {id}: {error}")),
+        }
+    }
+    Ok(match (list.quiet, list.format) {
+        (true, _) => list::names(&rows),
+        (false, ListFormat::Json) => list::json(&rows),
+        (false, ListFormat::Table) => list::table(&rows),
+    })
+}

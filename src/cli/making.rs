@@ -1,0 +1,112 @@
+//! What `run` and `create` have in common: from the command line to a container.
+
+use std::path::Path;
+
+use crate::bundle::path::OutsidePath;
+use crate::bundle::{Bundle, Source};
+use crate::cli::args::{CgroupManager, Global, Making};
+use crate::error::Error;
+use crate::feature::keyring::Keyring;
+use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
+use crate::host::Host;
+use crate::plan::compile::{Gate, Request};
+use crate::state::{ContainerId, Store};
+
+/// How the command goes on when the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// It waits for the program's end, and lends it the terminal.
+    Foreground,
+    /// It returns.
+    Detached,
+}
+
+/// Everything that is known before anything is made.
+pub struct Order {
+    pub source: Source,
+    pub bundle: Bundle,
+    pub request: Request,
+}
+
+/// The store that the command line names, or the default one.
+pub fn store(global: &Global) -> Result<Store, Error> {
+    let root = match (&global.root, std::env::var_os("XDG_RUNTIME_DIR")) {
+        (Some(root), _) => absolute(root)?.as_path().to_owned(),
+        (None, Some(runtime)) if !rustix::process::geteuid().is_root() => Path::new(&runtime).join("crate-run"),
+        _ => Path::new("/run/crate-run").to_owned(),
+    };
+    if root == Path::new("/") {
+        return Err(Error::Usage("--root must not be the root directory".to_owned()));
+    }
+    Ok(Store::new(root))
+}
+
+/// An id, checked before its first use.
+pub fn id(name: &str) -> Result<ContainerId, Error> {
+    ContainerId::new(name).map_err(Error::Usage)
+}
+
+fn absolute(path: &Path) -> Result<OutsidePath, Error> {
+    let here = std::env::current_dir()
+        .map_err(|error| Error::file("find the working directory of", Path::new("crate-run"), error))?;
+    OutsidePath::new(&here, path).ok_or_else(|| Error::Usage("a path holds a NUL character".to_owned()))
+}
+
+/// Reads and checks everything. Paths of the command line are made absolute here: later the runtime leaves its
+/// working directory.
+pub fn prepare(
+    global: &Global,
+    making: &Making,
+    id: ContainerId,
+    bundle: &Path,
+    gate: Gate,
+    stay: Stay,
+) -> Result<Order, Error> {
+    refuse_unsupported(global, making)?;
+    check_preserved(making.preserve_fds)?;
+    let host = Host::probe();
+    if let Some(refusal) = host.refusal() {
+        return Err(Error::Unsupported(refusal));
+    }
+    let config = making.config.as_deref().map(absolute).transpose()?;
+    let source = Source::load(bundle, config.as_ref().map(OutsidePath::as_path))?;
+    let socket = making.console_socket.as_deref().map(absolute).transpose()?;
+    let master = match (socket, terminal_of(&source.spec), stay) {
+        (Some(socket), _, _) => Master::Socket(socket),
+        (None, Terminal::Pty { .. }, Stay::Foreground) => Master::Foreground,
+        _ => Master::None,
+    };
+    let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
+    let bundle = Bundle::check(&source, &host, &id, &master)?;
+    let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
+    let request = Request { id, gate, master, preserved: making.preserve_fds, keyring, pid_file };
+    Ok(Order { source, bundle, request })
+}
+
+fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {
+    let refuse = |what: &str| Err(Error::Unsupported(format!("{what} is not supported yet")));
+    if global.cgroup_manager() == CgroupManager::Systemd {
+        return refuse("the systemd cgroup driver (--systemd-cgroup)");
+    }
+    if global.cgroup_manager() == CgroupManager::Disabled {
+        return refuse("--cgroup-manager disabled");
+    }
+    if making.no_pivot {
+        return refuse("--no-pivot");
+    }
+    if making.pidfd_socket.is_some() {
+        return refuse("--pidfd-socket");
+    }
+    Ok(())
+}
+
+/// Every descriptor that the program is promised must be open.
+fn check_preserved(count: u32) -> Result<(), Error> {
+    for number in 3..3 + count.min(1 << 20) {
+        if crate_run_sys::files::status(crate_run_sys::Fd(number as i32)).is_err() {
+            let said = format!("unable to stat preserved-fd {number} (of {count}): it is not open");
+            return Err(Error::Usage(said));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `crate-run run`: create and start in one command, and wait for the end.
+
+use crate::cli::args::{Global, Run};
+use crate::cli::log::Log;
+use crate::cli::making::{self, Order, Stay};
+use crate::error::Error;
+use crate::launch::Launch;
+use crate::launch::line::Ending;
+use crate::plan::compile::{Gate, compile};
+use crate::state::{ContainerId, lifecycle};
+
+use crate::launch::foreground::{Watch, attend};
+
+/// Answers the exit status: the program's own in the foreground, 0 when detached.
+pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
+    let stay = if run.detach { Stay::Detached } else { Stay::Foreground };
+    // From now on no signal is lost, and none ends us while a container is half made.
+    let watch = match stay {
+        Stay::Foreground => Some(Watch::begin()?),
+        Stay::Detached => None,
+    };
+    let id = match run.id() {
+        Some(name) => making::id(&name)?,
+        None => ContainerId::generate(),
+    };
+    let store = making::store(global)?;
+    let Order { source, bundle, request } =
+        making::prepare(global, &run.making, id, run.bundle(), Gate::Open, stay)?;
+    let plan = compile(&bundle, &request);
+    let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
+    launch.perform()?;
+    launch.conclude(Ending::Silence)?;
+    for finding in &bundle.warnings {
+        log.warning(&format!("{}: {}", finding.at, finding.message));
+    }
+    let (Some(container), Some(record)) = (launch.container.take(), launch.record.take()) else { return Ok(0) };
+    if let Err(error) = lifecycle::poststart(&container, &record) {
+        lifecycle::dispose(&container, &record)?;
+        return Err(error);
+    }
+    let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
+    let terminal = launch.line.take().and_then(|line| line.terminal);
+    // Others may look at the container, signal and delete it while it runs: the lock is not kept.
+    drop(container);
+    let status = attend(watch, born.pid, &born.pidfd, terminal);
+    if !run.keep {
+        for warning in lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)? {
+            log.warning(&warning);
+        }
+    }
+    status
+}

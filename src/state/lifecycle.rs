@@ -1,0 +1,183 @@
+//! What can be done with a container that exists: signal it, delete it.
+
+use std::time::{Duration, Instant};
+
+use crate::bundle::Source;
+use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy};
+use crate::error::{Error, phrase};
+use crate::feature::hooks;
+use crate::launch::hook;
+use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
+
+/// How long the processes of a container may take to die.
+const DEATH: Duration = Duration::from_secs(10);
+const SIGKILL: i32 = 9;
+
+/// How `delete` treats what still runs, or is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Only what has stopped, or has not been started.
+    Polite,
+    /// Whatever there is, in whatever state; nothing there is fine.
+    Forced,
+}
+
+/// To whom a signal goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The container's first process.
+    First,
+    /// Every process in its cgroup.
+    All,
+}
+
+/// Sends a signal; 0 only asks whether the container runs.
+///
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has stopped.
+pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Result<(), Error> {
+    let container = store.look(id)?;
+    let record = container.record()?;
+    let gone = || match reach {
+        // Callers that ask for all of them only want none to be left (behaviour of runc).
+        Reach::All => Ok(()),
+        Reach::First => Err(Error::WrongState(format!("{}: {id}", phrase::NOT_RUNNING))),
+    };
+    let Some(process) = record.process.filter(|process| process.is_alive()) else { return gone() };
+    if signal == SIGKILL && (reach == Reach::All || !record.own_pids) {
+        return Ok(kill_all(&record)?);
+    }
+    match process.signal(signal) {
+        None => gone(),
+        Some(Ok(())) => Ok(()),
+        Some(Err(rustix::io::Errno::SRCH)) => gone(),
+        Some(Err(errno)) => Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}"))),
+    }
+}
+
+/// Kills what is in the cgroup and waits for its end.
+fn kill_all(record: &Record) -> Result<(), CgroupError> {
+    match cgroup_of(record)? {
+        Some(cgroup) => cgroup.kill(Instant::now() + DEATH),
+        None => Ok(()),
+    }
+}
+
+fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
+    let path = record.cgroup.as_deref().and_then(|path| CgroupPath::absolute(path).ok());
+    match path {
+        Some(path) => Cgroup::open(&Hierarchy::find()?, &path),
+        None => Ok(None),
+    }
+}
+
+/// Removes a container and everything that belongs to it. What comes back are warnings.
+///
+/// With [`Manner::Forced`] this works on whatever the directory holds, also on garbage, and may be repeated; a
+/// process is only signalled if it is the one that was written down.
+pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<String>, Error> {
+    let container = match store.open(id) {
+        Err(Error::NotFound { .. }) if manner == Manner::Forced => return Ok(Vec::new()),
+        other => other?,
+    };
+    let record = match container.record() {
+        Ok(record) => record,
+        Err(_) if manner == Manner::Forced => return forget(&container),
+        Err(error) => return Err(error),
+    };
+    let status = container.status(&record);
+    let may = matches!(status, Status::Stopped | Status::Created) || manner == Manner::Forced;
+    if !may {
+        let word = status.word();
+        return Err(Error::WrongState(format!("cannot delete container {id} that is not stopped: {word}")));
+    }
+    dispose(&container, &record)
+}
+
+/// Ends what runs, removes the cgroup, runs the poststop hooks, removes the directory: in this order, so that a
+/// command that dies half-way can be repeated.
+pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Error> {
+    if let Some(process) = record.process {
+        process.kill();
+    }
+    remove_cgroup(record)?;
+    let warnings = poststop(container, record);
+    container.remove()?;
+    Ok(warnings)
+}
+
+fn remove_cgroup(record: &Record) -> Result<(), Error> {
+    let Some(path) = record.cgroup.as_deref().and_then(|path| CgroupPath::absolute(path).ok()) else {
+        return Ok(());
+    };
+    let hierarchy = Hierarchy::find()?;
+    let deadline = Instant::now() + DEATH;
+    if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
+        cgroup.kill(deadline)?;
+    }
+    let made: Vec<CgroupPath> =
+        record.cgroups_made.iter().filter_map(|path| CgroupPath::absolute(path).ok()).collect();
+    if made.contains(&path) {
+        hierarchy.remove(&path, deadline)?;
+    }
+    hierarchy.remove_empty(&made);
+    Ok(())
+}
+
+/// A directory whose record cannot be read. What is left to find is the cgroup at the default place.
+fn forget(container: &Container) -> Result<Vec<String>, Error> {
+    let own = Hierarchy::own_cgroup()?;
+    if let Ok(path) = CgroupPath::resolve("", container.id().as_str(), &own) {
+        let hierarchy = Hierarchy::find()?;
+        if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
+            let deadline = Instant::now() + DEATH;
+            cgroup.kill(deadline)?;
+            hierarchy.remove(&path, deadline)?;
+        }
+    }
+    container.remove()?;
+    Ok(vec![format!("the state of container {} could not be read; what was found was removed", container.id())])
+}
+
+/// The poststop hooks; a failing one is a warning, and the others still run (runtime.md, Lifecycle).
+fn poststop(container: &Container, record: &Record) -> Vec<String> {
+    if !record.hooks_later {
+        return Vec::new();
+    }
+    let hooks = match later_hooks(container, record) {
+        Ok(hooks) => hooks,
+        Err(error) => return vec![format!("the poststop hooks could not be read: {error}")],
+    };
+    let state = hook_state(container.id(), record).json(Status::Stopped.word(), 0);
+    let run = |(index, hook): (usize, &hooks::Hook)| {
+        let failed = hook::run(hook, &state, &record.bundle).err()?;
+        Some(format!("error running poststop hook #{index}: {failed}"))
+    };
+    hooks.poststop.iter().enumerate().filter_map(run).collect()
+}
+
+/// The poststart hooks, in order; the first that fails ends it.
+pub fn poststart(container: &Container, record: &Record) -> Result<(), Error> {
+    if !record.hooks_later {
+        return Ok(());
+    }
+    let pid = record.process.map_or(0, |process| process.pid);
+    let state = hook_state(container.id(), record).json(Status::Running.word(), pid);
+    for (index, hook) in later_hooks(container, record)?.poststart.iter().enumerate() {
+        hook::run(hook, &state, &record.bundle)
+            .map_err(|said| Error::WrongState(format!("error running poststart hook #{index}: {said}")))?;
+    }
+    Ok(())
+}
+
+fn later_hooks(container: &Container, record: &Record) -> Result<hooks::Hooks, Error> {
+    let source = Source::parse(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+    Ok(hooks::resolve(&source.spec))
+}
+
+fn hook_state(id: &ContainerId, record: &Record) -> HookState {
+    HookState {
+        id: id.clone(),
+        bundle: record.bundle.clone(),
+        annotations: record.annotations.clone(),
+    }
+}
