@@ -90,8 +90,8 @@ impl Arch {
         }
     }
 
-    /// Numbers beside the ordinary table, which new calls never get: the calls that x32 has for itself, and the
-    /// private calls of 32-bit ARM (`__ARM_NR_`).
+    /// Numbers beside the ordinary table, which new calls never get: the calls that x32 has for itself, and
+    /// the private calls of 32-bit ARM (`__ARM_NR_`).
     pub(crate) const fn apart(self) -> Range<u32> {
         match self {
             Arch::X32 => X32_BIT + 512..X32_BIT + 548,

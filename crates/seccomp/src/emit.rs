@@ -1,11 +1,12 @@
 //! Writes a program down, **from its last instruction to its first**.
 //!
-//! Jumps of classic BPF go forward only. Whoever writes forward has to guess how far away a target will be, and
-//! to come back when the guess was wrong. Whoever writes backwards has already written every target, and
+//! Jumps of classic BPF go forward only. Whoever writes forward has to guess how far away a target will be,
+//! and to come back when the guess was wrong. Whoever writes backwards has already written every target, and
 //! knows the distance: it is the number of instructions written since.
 //!
-//! The one difficulty left is that a conditional jump reaches only 255 instructions. When a target is farther away,
-//! a stepping stone is put down right behind the jump: an unconditional jump, which reaches everything.
+//! The one difficulty left is that a conditional jump reaches only 255 instructions. When a target is
+//! farther away, a stepping stone is put down right behind the jump: an unconditional jump, which reaches
+//! everything.
 
 use crate::Instruction;
 

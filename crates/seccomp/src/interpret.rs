@@ -11,9 +11,9 @@ const KILL_PROCESS: u32 = 0x8000_0000;
 /// `BPF_JMP | BPF_JSET | BPF_K`
 const IF_BITS: u16 = 0x45;
 
-/// The value that `program` returns for the call `nr` of the architecture `arch` (an `AUDIT_ARCH_` value, see
-/// [`Arch::audit`](crate::Arch::audit)) with the arguments `args`: one of `SECCOMP_RET_`, with the errno or the tracer's
-/// data in the lower 16 bits.
+/// The value that `program` returns for the call `nr` of the architecture `arch` (an `AUDIT_ARCH_` value,
+/// see [`Arch::audit`](crate::Arch::audit)) with the arguments `args`: one of `SECCOMP_RET_`, with the errno
+/// or the tracer's data in the lower 16 bits.
 ///
 /// A program that [`compile`](crate::compile) did not make may be malformed; it kills the process.
 pub fn verdict(program: &Program, arch: u32, nr: u32, args: &[u64; 6]) -> u32 {

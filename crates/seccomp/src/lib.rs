@@ -1,13 +1,14 @@
-//! From the `linux.seccomp` section of `config.json` to the program that the kernel runs before every system call.
+//! From the `linux.seccomp` section of `config.json` to the program that the kernel runs before every system
+//! call.
 //!
 //! # What the kernel gives
-//! A *seccomp filter* is a tiny program in **classic BPF**, the language that `tcpdump` once brought into the
-//! kernel. The kernel runs it each time a thread enters a system call, and does what the returned number says:
-//! let the call through, fail it with an errno, send `SIGSYS`, kill, ask a tracer or a supervisor. A filter can
-//! never be removed, and child processes inherit it.
+//! A *seccomp filter* is a tiny program in **classic BPF**, the language that `tcpdump` once brought into
+//! the kernel. The kernel runs it each time a thread enters a system call, and does what the returned number
+//! says: let the call through, fail it with an errno, send `SIGSYS`, kill, ask a tracer or a supervisor. A
+//! filter can never be removed, and child processes inherit it.
 //!
-//! The program sees 64 bytes, `struct seccomp_data`, and nothing else; above all no memory of the process, so it
-//! can compare a *pointer* argument but not what it points to:
+//! The program sees 64 bytes, `struct seccomp_data`, and nothing else; above all no memory of the process,
+//! so it can compare a *pointer* argument but not what it points to:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -16,9 +17,10 @@
 //! | 8 | 8 | `instruction_pointer` |
 //! | 16 | 6 × 8 | `args`, always 64 bits wide |
 //!
-//! The machine has one 32-bit register, the accumulator, and can load a word of `seccomp_data` into it, mask it, compare it
-//! with a constant, jump, and return. Jumps go **forward only**, so every program ends; a conditional jump
-//! reaches 255 instructions far, an unconditional one anywhere; 4096 instructions are the limit.
+//! The machine has one 32-bit register, the accumulator, and can load a word of `seccomp_data` into it, mask
+//! it, compare it with a constant, jump, and return. Jumps go **forward only**, so every program ends; a
+//! conditional jump reaches 255 instructions far, an unconditional one anywhere; 4096 instructions are the
+//! limit.
 //!
 //! The same number means different calls under different architectures (on x86-64, a program may enter the
 //! kernel by `int 0x80` and use i386 numbers), so a filter that forgets to look at `arch` protects nothing.
@@ -30,8 +32,9 @@
 //! 4. `emit`: writes the tree down from its end to its start, so that every jump knows its distance.
 //! 5. [`verdict`]: runs a program, so that tests and `explain` can ask what it would say.
 //!
-//! A tree matters because the kernel, when it loads a filter, runs it for every number of the architecture to
-//! find calls that are always allowed (Linux 5.11): it is the length of the paths that costs, not the size.
+//! A tree matters because the kernel, when it loads a filter, runs it for every number of the architecture
+//! to find calls that are always allowed (Linux 5.11): it is the length of the paths that costs, not the
+//! size.
 //!
 //! Sources: seccomp(2), bpf(4) of FreeBSD for the instruction set, the kernel's
 //! `Documentation/userspace-api/seccomp_filter.rst`, OCI runtime spec `config-linux.md`, section Seccomp.
@@ -76,8 +79,9 @@ pub struct Instruction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     pub instructions: Vec<Instruction>,
-    /// `SECCOMP_FILTER_FLAG_` bits. `NEW_LISTENER` is among them exactly when `notifies` is set. `TSYNC` never is:
-    /// the filter is loaded by a process with a single thread, and the kernel refuses it beside a listener.
+    /// `SECCOMP_FILTER_FLAG_` bits. `NEW_LISTENER` is among them exactly when `notifies` is set. `TSYNC`
+    /// never is: the filter is loaded by a process with a single thread, and the kernel refuses it beside a
+    /// listener.
     pub flags: u32,
     /// What the user should hear although the profile is usable, such as names that no kernel knows.
     pub notes: Vec<Note>,
@@ -127,7 +131,8 @@ impl Problem {
 /// What a number gets that is larger than every number that the profile names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Newcomers {
-    /// `ENOSYS`: the C library takes the call for one that this kernel lacks, and falls back to an older one.
+    /// `ENOSYS`: the C library takes the call for one that this kernel lacks, and falls back to an older
+    /// one.
     Enosys,
     /// The default action, as with libseccomp; for tests that compare with it.
     Default,

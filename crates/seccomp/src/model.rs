@@ -1,6 +1,7 @@
 //! For tests: random profiles, calls worth trying on them, and a plain reading of what a profile means.
 //!
-//! The reading shares the table of names with the compiler and nothing else: no order, no tree, no words of 32 bits.
+//! The reading shares the table of names with the compiler and nothing else: no order, no tree, no words of
+//! 32 bits.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +24,8 @@ pub(crate) struct Sample {
     pub args: [u64; 6],
 }
 
-/// A profile that allows what Docker's documentation does not list as blocked, with the same conditions on arguments:
-/// about as many names and rules as the real one.
+/// A profile that allows what Docker's documentation does not list as blocked, with the same conditions on
+/// arguments: about as many names and rules as the real one.
 pub(crate) fn docker_like() -> LinuxSeccomp {
     const BLOCKED: [&str; 54] = [
         "acct",
@@ -286,7 +287,8 @@ pub(crate) enum Reading {
     Nothing { newcomer: bool },
     /// Rules without conditions; the first one counts.
     Plainly(u32),
-    /// There are `rules` rules with conditions; these actions are of those that match, in the order of the profile.
+    /// There are `rules` rules with conditions; these actions are of those that match, in the order of the
+    /// profile.
     Conditionally { rules: usize, matching: Vec<u32> },
 }
 

@@ -1,8 +1,8 @@
 //! Which number a system call has under each architecture.
 //!
-//! The numbers come from the `syscalls` crate, which takes them from the kernel's own tables. The compiler (of Rust)
-//! folds its tables into a single constant hash table, so that one look-up answers for all architectures
-//! and none of the crate's code is linked. What the crate lacks is added here.
+//! The numbers come from the `syscalls` crate, which takes them from the kernel's own tables. The compiler
+//! (of Rust) folds its tables into a single constant hash table, so that one look-up answers for all
+//! architectures and none of the crate's code is linked. What the crate lacks is added here.
 
 use crate::arch::Arch;
 
@@ -33,8 +33,8 @@ impl Call {
 
     /// The other way to this call on i386: (number of the multiplexer, value of its argument 0).
     ///
-    /// `socketcall(2)` and `ipc(2)` take the number of the wanted call as their first argument; most of those calls got a
-    /// number of their own only in Linux 4.3 and 5.1.
+    /// `socketcall(2)` and `ipc(2)` take the number of the wanted call as their first argument; most of
+    /// those calls got a number of their own only in Linux 4.3 and 5.1.
     pub(crate) fn i386_multiplexer(&self) -> Option<(u32, u64)> {
         let (number, value) = self.multiplexer;
         (number != 0).then_some((number.into(), value.into()))
@@ -218,9 +218,9 @@ const MISSING: [(&str, Arch, u32); 18] = [
 /// Calls that i386 offers by `socketcall(2)`: the first has number 1 there, and so on (`linux/net.h`).
 #[rustfmt::skip]
 const SOCKETCALL: [&str; 20] = [
-    "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername", "socketpair", "send", "recv",
-    "sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4", "recvmmsg",
-    "sendmmsg",
+    "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername", "socketpair", "send",
+    "recv", "sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg", "recvmsg", "accept4",
+    "recvmmsg", "sendmmsg",
 ];
 
 /// Calls that i386 offers by `ipc(2)`, with their number there (`linux/ipc.h`).

@@ -2,7 +2,7 @@
 //!
 //! Sources: OCI runtime spec `config-linux.md` (Seccomp), seccomp(2) for flags and return values.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use oci_spec::runtime::{
     LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompFilterFlag as Flag,
@@ -74,7 +74,8 @@ pub(crate) fn contradiction(profile: &LinuxSeccomp, conflict: &Conflict) -> Prob
     Problem::new(
         format!("/syscalls/{later}"),
         format!(
-            "for `{name}` ({arch:?}), this rule and /syscalls/{earlier} ask for different actions where both match"
+            "for `{name}` ({arch:?}), this rule and /syscalls/{earlier} ask for different actions \
+             where both match"
         ),
         "keep one of the two, or let their conditions exclude each other",
     )
@@ -118,8 +119,7 @@ impl Reader {
         if profile.default_action() == Action::ScmpActNotify {
             self.problem(
                 "/defaultAction",
-                "SCMP_ACT_NOTIFY cannot be the default action: the program that has to hand over the listener \
-                 would wait for an answer itself",
+                "SCMP_ACT_NOTIFY cannot be the default action: handing over the listener needs system calls",
                 "list the calls to be notified about under syscalls",
             );
         }
@@ -149,24 +149,22 @@ impl Reader {
             self.problem(format_args!("/syscalls/{place}/names"), "the list of system calls is empty", cure);
         }
         for (index, name) in block.names().iter().enumerate() {
-            self.name(format_args!("/syscalls/{place}/names/{index}"), name, block.action());
-            if let Some(call) = names::find(name) {
-                self.call(call, rules.clone());
+            let at = format_args!("/syscalls/{place}/names/{index}");
+            match names::find(name) {
+                Some(call) => self.call(call, rules.clone()),
+                None => self.unknown(at, name),
+            }
+            if block.action() == Action::ScmpActNotify && name == "write" {
+                let message = "SCMP_ACT_NOTIFY cannot be used for write: handing over the listener needs it";
+                self.problem(at, message, "remove write from this rule");
             }
         }
     }
 
-    /// Judges a name; what it stands for is added by `call`.
-    fn name(&mut self, at: impl Display, name: &str, action: Action) {
+    fn unknown(&mut self, at: fmt::Arguments, name: &str) {
         if name.is_empty() {
             self.problem(at, "the name of a system call is empty", "remove it");
-        } else if name == "write" && action == Action::ScmpActNotify {
-            self.problem(
-                at,
-                "SCMP_ACT_NOTIFY cannot be used for write: handing over the listener needs it",
-                "remove write from this rule",
-            );
-        } else if names::find(name).is_none() {
+        } else {
             let message = format!("`{name}` is no system call of this machine, so its rule has no effect");
             self.policy.notes.push(Note { at: at.to_string(), message });
         }

@@ -8,7 +8,8 @@ use crate::{Arch, LONGEST_PROGRAM, Newcomers, compile_with, verdict};
 
 const ENOSYS: u32 = 0x0005_0000 | 38;
 
-/// Whether `is` is what a plain reading of `profile` calls for; where several rules match, what one of them does.
+/// Whether `is` is what a plain reading of `profile` calls for; where several rules match, what one of them
+/// does.
 fn is_right(profile: &LinuxSeccomp, native: Arch, newcomers: Newcomers, sample: &Sample, is: u32) -> bool {
     let default = profile.default_action().as_u32(profile.default_errno_ret());
     // All that is lower than SECCOMP_RET_TRACE, and SECCOMP_RET_KILL_PROCESS.
@@ -54,7 +55,8 @@ proptest! {
         }
     }
 
-    /// What the kernel checks when it loads a filter: known instructions, aligned loads, jumps that stay inside.
+    /// What the kernel checks when it loads a filter: known instructions, aligned loads, jumps that stay
+    /// inside.
     #[test]
     fn a_program_is_well_formed(profile in model::profiles()) {
         let Ok(program) = compile_with(&profile, Arch::X86_64, Newcomers::Enosys) else { return Ok(()) };

@@ -1,13 +1,14 @@
 //! Which rule wins when a profile says several things about one call.
 //!
-//! The OCI specification leaves this open; engines rely on what libseccomp does, so the compiler does the same:
+//! The OCI specification leaves this open; engines rely on what libseccomp does, so the compiler does the
+//! same:
 //!
 //! - A rule without conditions beats every rule with conditions; of two such rules the earlier one wins.
-//! - Rules with conditions are asked in a fixed order that does not depend on their place in the profile, and the
-//!   first that matches wins. Higher argument numbers come first, then equality before "less" before "greater",
-//!   then the tighter bound; see [`precedence`].
-//! - A rule whose conditions extend those of an earlier rule is never reached. The other way round, and for two
-//!   rules with the same conditions, different actions are an error.
+//! - Rules with conditions are asked in an order of their own, and the first that matches wins. Higher
+//!   argument numbers come first, then equality before "less" before "greater", then the tighter bound; see
+//!   [`precedence`]. Only what is equal in all that keeps the order of the profile.
+//! - A rule whose conditions extend those of an earlier rule is never reached. The other way round, and for
+//!   two rules with the same conditions, different actions are an error.
 //! - Under a 32-bit architecture only the low word of an argument and of the value counts.
 //!
 //! Where libseccomp is at odds with itself, because it joins the comparisons of the high words of two rules

@@ -2,8 +2,9 @@
 //!
 //! Most of a profile is "these calls are allowed": long runs of numbers with the same answer. So the numbers
 //! of an architecture are cut into ranges with one answer each, and a balanced tree of "is it below?" leads
-//! to the right range; with n ranges, in about log2(n) steps. Docker's default profile names 400 calls and needs
-//! less than 80 ranges. Only rules about arguments hang comparisons below a leaf.
+//! to the right range; with n ranges, in about log2(n) steps. Docker's default profile allows 330 calls of
+//! x86-64 and as many of x32, and needs 140 ranges for both: eight steps. Only rules about arguments hang
+//! comparisons below a leaf.
 //!
 //! The program, from its start:
 //!
@@ -22,7 +23,8 @@ use crate::profile::{Calls, Policy};
 use crate::rules::{self, Answer, Condition, Conflict, Rule, Test};
 use crate::{Instruction, Newcomers};
 
-/// Where `seccomp_data` holds `nr`, `arch` and the low word of `args[0]`, in bytes. All our machines are little-endian.
+/// Where `seccomp_data` holds `nr`, `arch` and the low word of `args[0]`, in bytes. All our machines are
+/// little-endian.
 const OFFSET_NR: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
 const OFFSET_ARGS: u32 = 16;
@@ -275,4 +277,37 @@ fn write_condition(
 fn load_masked(listing: &mut Listing, offset: u32, mask: u32, then: Label) -> Label {
     let then = if mask == u32::MAX { then } else { listing.and(mask, then) };
     listing.load(offset, then)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::docker_like;
+    use crate::profile;
+
+    /// How many comparisons lead to the answer for `number`, at most.
+    fn depth(ranges: usize) -> u32 {
+        ranges.next_power_of_two().ilog2()
+    }
+
+    #[test]
+    fn few_ranges_serve_many_names() {
+        let policy = profile::read(&docker_like(), Arch::X86_64).expect("the profile is right");
+        let mut forest = Forest::new(&policy, Newcomers::Enosys);
+        for calls in &policy.calls {
+            let ranges = forest.cut(calls.arch.audit()).0.len();
+            assert!(calls.named.len() > 300);
+            assert!(depth(ranges) <= 8, "{ranges} ranges for {:?}", calls.arch);
+        }
+    }
+
+    #[test]
+    fn equal_neighbours_are_one_range() {
+        let (a, b) = (Leaf::Return(1), Leaf::Return(2));
+        let mut ranges = Ranges::default();
+        for (first, leaf) in [(0, a), (5, a), (7, b), (7, a), (8, b), (9, b)] {
+            ranges.from(first, leaf);
+        }
+        assert_eq!(ranges.0, [(0, a), (8, b)]);
+    }
 }

@@ -45,6 +45,11 @@ fn native(program: &Program, nr: u32, args: &[u64]) -> u32 {
     on(program, Arch::X86_64, nr, args)
 }
 
+/// A condition; `op` is an operator without its prefix, such as `EQ`.
+fn arg(index: usize, op: &str, value: u64) -> Value {
+    json!({ "index": index, "value": value, "op": format!("SCMP_CMP_{op}") })
+}
+
 fn allowing(names: &[&str]) -> Value {
     json!({ "names": names, "action": "SCMP_ACT_ALLOW" })
 }
@@ -79,7 +84,8 @@ fn every_action_has_its_value() {
 #[test]
 fn other_architectures_are_killed_and_the_native_one_is_always_there() {
     let program = program(json!({
-        "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86"], "syscalls": [allowing(&["read"])],
+        "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86"],
+        "syscalls": [allowing(&["read"])],
     }));
     assert_eq!(native(&program, 0, &[]), ALLOW);
     assert_eq!(on(&program, Arch::X86, 3, &[]), ALLOW);
@@ -154,17 +160,17 @@ fn private_calls_of_arm_do_not_count_as_the_largest() {
 fn arguments_are_compared_in_all_64_bits() {
     let big = 0x1_0000_0005_u64;
     let cases = [
-        ("SCMP_CMP_EQ", vec![big], vec![5, big - 1, big + 1, big + (1 << 32)]),
-        ("SCMP_CMP_NE", vec![5, big + 1, big + (1 << 32)], vec![big]),
-        ("SCMP_CMP_LT", vec![0, big - 1, u64::from(u32::MAX)], vec![big, big + 1, 2 << 32]),
-        ("SCMP_CMP_LE", vec![0, big], vec![big + 1, 2 << 32]),
-        ("SCMP_CMP_GT", vec![big + 1, 2 << 32, u64::MAX], vec![0, big, u64::from(u32::MAX)]),
-        ("SCMP_CMP_GE", vec![big, 2 << 32, u64::MAX], vec![0, big - 1, u64::from(u32::MAX)]),
+        ("EQ", vec![big], vec![5, big - 1, big + 1, big + (1 << 32)]),
+        ("NE", vec![5, big + 1, big + (1 << 32)], vec![big]),
+        ("LT", vec![0, big - 1, u64::from(u32::MAX)], vec![big, big + 1, 2 << 32]),
+        ("LE", vec![0, big], vec![big + 1, 2 << 32]),
+        ("GT", vec![big + 1, 2 << 32, u64::MAX], vec![0, big, u64::from(u32::MAX)]),
+        ("GE", vec![big, 2 << 32, u64::MAX], vec![0, big - 1, u64::from(u32::MAX)]),
     ];
     for (op, matching, others) in cases {
         let program = program(json!({
             "defaultAction": "SCMP_ACT_ERRNO",
-            "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 5, "value": big, "op": op }] }],
+            "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [arg(5, op, big)] }],
         }));
         for value in matching {
             assert_eq!(native(&program, 0, &[0, 0, 0, 0, 0, value]), ALLOW, "{value:#x} {op}");
@@ -180,7 +186,9 @@ fn a_mask_selects_the_bits_that_count() {
     let program = program(json!({
         "defaultAction": "SCMP_ACT_ERRNO",
         "syscalls": [{ "names": ["clone"], "action": "SCMP_ACT_ALLOW",
-            "args": [{ "index": 0, "value": 0x1_7e02_0000_u64, "valueTwo": 0x1_0000_0000_u64, "op": "SCMP_CMP_MASKED_EQ" }] }],
+            "args": [{
+                "index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": 0x1_7e02_0000_u64, "valueTwo": 1_u64 << 32,
+            }] }],
     }));
     assert_eq!(native(&program, 56, &[0x1_0000_0011]), ALLOW);
     assert_eq!(native(&program, 56, &[0x3_0000_0011]), ALLOW);
@@ -190,11 +198,11 @@ fn a_mask_selects_the_bits_that_count() {
 
 #[test]
 fn conditions_are_joined_by_and_unless_an_argument_occurs_twice() {
-    let rule = |second: u64| {
+    let rule = |second: usize| {
         program(json!({
             "defaultAction": "SCMP_ACT_ERRNO",
             "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [
-                { "index": 0, "value": 1, "op": "SCMP_CMP_EQ" }, { "index": second, "value": 2, "op": "SCMP_CMP_EQ" },
+                arg(0, "EQ", 1), arg(second, "EQ", 2),
             ] }],
         }))
     };
@@ -212,7 +220,7 @@ fn i386_reaches_socket_calls_in_two_ways() {
     let program = program(json!({
         "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86"],
         "syscalls": [
-            { "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "value": 40, "op": "SCMP_CMP_NE" }] },
+            { "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [arg(0, "NE", 40)] },
             allowing(&["semop"]),
         ],
     }));
@@ -229,7 +237,8 @@ fn i386_reaches_socket_calls_in_two_ways() {
 fn flags_are_those_of_the_profile() {
     let flags = |flags: Value, action: &str| {
         program(json!({
-            "defaultAction": "SCMP_ACT_ALLOW", "flags": flags, "syscalls": [{ "names": ["mount"], "action": action }],
+            "defaultAction": "SCMP_ACT_ALLOW", "flags": flags,
+            "syscalls": [{ "names": ["mount"], "action": action }],
         }))
     };
     assert_eq!(flags(json!(null), "SCMP_ACT_TRAP").flags, 4, "SPEC_ALLOW when nothing is said");
@@ -249,7 +258,8 @@ fn flags_are_those_of_the_profile() {
 #[test]
 fn what_has_no_effect_is_noted() {
     let program = program(json!({
-        "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_S390X", "SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "architectures": ["SCMP_ARCH_S390X", "SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
         "syscalls": [allowing(&["read", "no_such_call", "chown32"])],
     }));
     let notes: Vec<_> = program.notes.iter().map(|note| (note.at.as_str(), note.message.as_str())).collect();
@@ -276,7 +286,7 @@ fn all_problems_are_reported_at_once() {
             { "names": ["read"], "action": "SCMP_ACT_TRACE", "errnoRet": 65536 },
             { "names": ["read"], "action": "SCMP_ACT_KILL", "errnoRet": 0 },
             { "names": ["read"], "action": "SCMP_ACT_KILL", "args": [
-                { "index": 0, "value": 1, "op": "SCMP_CMP_EQ" }, { "index": 6, "value": 1, "op": "SCMP_CMP_EQ" } ] },
+                arg(0, "EQ", 1), arg(6, "EQ", 1) ] },
             { "names": ["read", "write"], "action": "SCMP_ACT_NOTIFY" },
         ],
     }));
@@ -300,7 +310,7 @@ fn all_problems_are_reported_at_once() {
 fn contradicting_rules_are_named() {
     let rule = |errno: u32| {
         json!({ "names": ["getpid", "send"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno,
-            "args": [{ "index": 0, "value": 1, "op": "SCMP_CMP_EQ" }] })
+            "args": [arg(0, "EQ", 1)] })
     };
     let found = problems(json!({
         "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86"], "syscalls": [rule(1), rule(2)],
@@ -321,10 +331,10 @@ fn contradicting_rules_are_named() {
 
 #[test]
 fn a_program_that_is_too_long_is_refused() {
-    let args: Vec<Value> =
-        (0..1100).map(|value| json!({ "index": 0, "value": value, "op": "SCMP_CMP_EQ" })).collect();
+    let args: Vec<Value> = (0..1100).map(|value| arg(0, "EQ", value)).collect();
     let found = problems(json!({
-        "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ERRNO", "args": args }],
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ERRNO", "args": args }],
     }));
     assert_eq!(found[0].0, "/syscalls");
     assert!(found[0].1.ends_with("BPF instructions, the kernel takes 4096"), "{found:?}");
@@ -332,11 +342,13 @@ fn a_program_that_is_too_long_is_refused() {
 
 #[test]
 fn long_programs_jump_to_the_right_place() {
-    let args: Vec<Value> =
-        (0..300).map(|value| json!({ "index": 0, "value": value, "op": "SCMP_CMP_EQ" })).collect();
+    let args: Vec<Value> = (0..300).map(|value| arg(0, "EQ", value)).collect();
     let program = program(json!({
         "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86"],
-        "syscalls": [{ "names": ["getpid"], "action": "SCMP_ACT_ALLOW", "args": args }, allowing(&["read", "exit_group"])],
+        "syscalls": [
+            { "names": ["getpid"], "action": "SCMP_ACT_ALLOW", "args": args },
+            allowing(&["read", "exit_group"]),
+        ],
     }));
     for value in 0..300 {
         assert_eq!(native(&program, 39, &[value]), ALLOW, "{value}");
@@ -348,4 +360,25 @@ fn long_programs_jump_to_the_right_place() {
     assert_eq!(on(&program, Arch::X86, 3, &[]), ALLOW);
     assert_eq!(on(&program, Arch::X86, 20, &[5]), ALLOW);
     assert_eq!(on(&program, Arch::X86, 4, &[]), EPERM);
+}
+
+/// OCI runtime spec `config-linux.md`, Seccomp, architectures.
+#[test]
+fn every_architecture_of_the_specification_is_accepted() {
+    #[rustfmt::skip]
+    let names = [
+        "X86", "X86_64", "X32", "ARM", "AARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64",
+        "MIPSEL64N32", "PPC", "PPC64", "PPC64LE", "S390", "S390X", "PARISC", "PARISC64", "RISCV64",
+        "LOONGARCH64", "M68K", "SH", "SHEB",
+    ];
+    let listed: Vec<String> = names.iter().map(|name| format!("SCMP_ARCH_{name}")).collect();
+    for (native, foreign) in [(Arch::X86_64, 20), (Arch::Aarch64, 21)] {
+        let profile = json!({
+            "defaultAction": "SCMP_ACT_ERRNO", "architectures": listed, "syscalls": [allowing(&["read"])],
+        });
+        let program = result(profile, native).expect("the profile compiles");
+        assert_eq!(program.notes.len(), foreign, "{:?}", program.notes);
+    }
+    let unknown = json!({ "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_VAX"] });
+    assert!(serde_json::from_value::<oci_spec::runtime::LinuxSeccomp>(unknown).is_err());
 }
