@@ -13,6 +13,10 @@ use crate_run::error::Error;
 use crate_run::launch::start;
 use crate_run::state::lifecycle::{self, Manner, Reach};
 
+/// One thread, a millisecond of life: nothing is ever given back (crates/sys/src/bump.rs).
+#[global_allocator]
+static HEAP: crate_run_sys::bump::Bump = crate_run_sys::bump::Bump::new();
+
 fn main() -> ExitCode {
     let invocation = match args::parse(std::env::args_os()) {
         Ok(invocation) => invocation,

@@ -15,6 +15,8 @@ mod errno;
 
 pub mod birth;
 pub mod bpf;
+#[cfg(feature = "host")]
+pub mod bump;
 pub mod credentials;
 pub mod files;
 #[cfg(feature = "host")]
