@@ -14,35 +14,35 @@ use crate_run_sys::{Errno, Fd};
 
 use crate::failure::{Failure, Named, Outcome};
 
+/// PATH_MAX: no path that the kernel takes is longer.
 const LONGEST: usize = 4096;
 
-/// A path under construction, NUL-terminated, on the stack.
+/// A path without its leading slashes, as openat2(2) wants it relative to the root; "." for the root itself.
+fn relative(path: &CStr) -> &CStr {
+    let bytes = path.to_bytes_with_nul();
+    let start = bytes.iter().take_while(|byte| **byte == b'/').count();
+    match CStr::from_bytes_with_nul(&bytes[start..]) {
+        Ok(rest) if !rest.is_empty() => rest,
+        _ => c".",
+    }
+}
+
+/// The beginning of a path, with a NUL of its own.
 struct Prefix {
     bytes: [u8; LONGEST],
-    length: usize,
 }
 
 impl Prefix {
     fn of(path: &[u8]) -> Outcome<Self> {
-        let mut prefix = Self { bytes: [0; LONGEST], length: 0 };
-        let start = path.iter().take_while(|byte| **byte == b'/').count();
-        let path = &path[start..];
-        if path.len() + 2 > LONGEST {
+        let mut prefix = Self { bytes: [0; LONGEST] };
+        if path.len() + 1 > LONGEST {
             return Err(Failure::of(Call::Openat2, Errno::ENAMETOOLONG));
         }
-        let path = if path.is_empty() { b"." } else { path };
         prefix.bytes[..path.len()].copy_from_slice(path);
-        prefix.length = path.len();
         Ok(prefix)
     }
 
     fn text(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c".")
-    }
-
-    /// The part up to and without the slash at `end`, and the name that follows it.
-    fn split_at(&mut self, end: usize) -> &CStr {
-        self.bytes[end] = 0;
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c".")
     }
 }
@@ -55,8 +55,7 @@ fn resolve_flags(rule: u32) -> u64 {
 
 /// Opens what is at `path` in `root`, as O_PATH.
 pub fn look_up(root: Fd, path: &CStr, rule: u32) -> Outcome<Fd> {
-    let prefix = Prefix::of(path.to_bytes())?;
-    files::openat2(root, prefix.text(), flag::O_PATH, 0, resolve_flags(rule)).named(Call::Openat2)
+    files::openat2(root, relative(path), flag::O_PATH, 0, resolve_flags(rule)).named(Call::Openat2)
 }
 
 /// What a mount needs to find at its target.
@@ -128,30 +127,31 @@ impl Name {
 /// Opens the directory in which the last component of `path` is to be found or made, making missing directories
 /// with mode 0755. `path` has no `.` or `..` (the runtime has cleaned it).
 pub fn parent_of(root: Fd, path: &CStr, rule: u32) -> Outcome<(Fd, Name)> {
-    let mut prefix = Prefix::of(path.to_bytes())?;
-    let path = prefix.bytes;
-    let path = &path[..prefix.length];
-    let cut = path.iter().rposition(|byte| *byte == b'/');
-    let name = Name::of(&path[cut.map_or(0, |cut| cut + 1)..])?;
-    let Some(cut) = cut else {
-        return Ok((directory(root, c".", rule)?, name));
+    let path = relative(path).to_bytes();
+    let Some(cut) = path.iter().rposition(|byte| *byte == b'/') else {
+        return Ok((directory(root, c".", rule)?, Name::of(path)?));
     };
-    if let Ok(parent) = directory(root, prefix.split_at(cut), rule) {
-        return Ok((parent, name));
+    let name = Name::of(&path[cut + 1..])?;
+    match directory(root, Prefix::of(&path[..cut])?.text(), rule) {
+        Err(failure) if failure.is(Errno::ENOENT) => Ok((make_directories(root, &path[..cut], rule)?, name)),
+        parent => Ok((parent?, name)),
     }
+}
+
+/// Opens the directory `path`, making each level that is missing, with mode 0755.
+fn make_directories(root: Fd, path: &[u8], rule: u32) -> Outcome<Fd> {
     let mut above = directory(root, c".", rule)?;
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
     let mut start = 0;
-    while start < cut {
-        let end = path[start..cut].iter().position(|byte| *byte == b'/').map_or(cut, |at| start + at);
-        let component = Name::of(&path[start..end])?;
-        let mut here = Prefix::of(&path[..end])?;
-        let below = match directory(root, here.split_at(end), rule) {
+    for end in ends.chain([path.len()]) {
+        let level = Prefix::of(&path[..end])?;
+        let below = match directory(root, level.text(), rule) {
             Err(failure) if failure.is(Errno::ENOENT) => {
-                match files::make_directory(above, component.text(), 0o755) {
+                match files::make_directory(above, Name::of(&path[start..end])?.text(), 0o755) {
                     Ok(()) | Err(Errno::EEXIST) => {}
                     Err(errno) => return Err(Failure::of(Call::Mkdirat, errno)),
                 }
-                directory(root, here.text(), rule)?
+                directory(root, level.text(), rule)?
             }
             other => other?,
         };
@@ -159,7 +159,7 @@ pub fn parent_of(root: Fd, path: &CStr, rule: u32) -> Outcome<(Fd, Name)> {
         above = below;
         start = end + 1;
     }
-    Ok((above, name))
+    Ok(above)
 }
 
 fn directory(root: Fd, path: &CStr, rule: u32) -> Outcome<Fd> {
