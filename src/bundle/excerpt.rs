@@ -57,7 +57,7 @@ fn character_start(text: &[u8], at: usize, end: usize) -> usize {
 }
 
 /// The text with nothing in it that a terminal would not print as it is.
-fn visible(text: &[u8]) -> String {
+pub fn visible(text: &[u8]) -> String {
     let mut shown = String::new();
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -75,7 +75,7 @@ fn visible(text: &[u8]) -> String {
 }
 
 /// How many columns of a terminal the text takes: two for a wide character (Unicode Standard Annex 11).
-fn columns(text: &str) -> usize {
+pub fn columns(text: &str) -> usize {
     let wide = |c: &char| {
         matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}')
             || matches!(c, '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}')

@@ -7,6 +7,7 @@
 //! The text is hostile input. Every function is one loop over it: no recursion, time linear in the length
 //! (sorting of member hashes aside), no allocation for a token but names with escapes.
 
+mod many;
 mod strict;
 mod token;
 
@@ -15,6 +16,7 @@ use std::ops::Range;
 use self::token::{Token, Tokens, unescaped};
 use super::finding::Pointer;
 
+pub use self::many::locate_all;
 pub use self::strict::{Fault, FaultKind, MAX_DEPTH, strict};
 
 /// A stretch of the text: bytes `start..end`, and where it begins for a person.

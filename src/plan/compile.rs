@@ -119,12 +119,12 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     hooks::before_pivot(&b.hooks, &hook_state, plan);
     rootfs::pivot(&b.rootfs, plan);
     masks::steps(&b.masks, plan);
-    rootfs::seal(&b.rootfs, plan);
     new_session(plan);
     terminal::take(b.terminal, plan);
     adopt_null(b, plan);
     keyring::steps(request.keyring, &request.id, plan);
     process::look_up(&b.process, plan);
+    rootfs::seal(&b.rootfs, plan);
 
     // Created. Whatever could fail because of the configuration has failed by now.
     plan.phase(Phase::Gate);

@@ -15,6 +15,39 @@ pub fn action(action: &Action) -> String {
     }
 }
 
+/// The name of an action in the tables of host actions and operations.
+pub fn name(action: &Action) -> &'static str {
+    match action {
+        Action::Host(action) => host_name(action),
+        Action::Child(operation) => operation.name(),
+    }
+}
+
+fn host_name(action: &HostAction) -> &'static str {
+    use HostAction as Host;
+    match action {
+        Host::ReserveId => "ReserveId",
+        Host::RecordIntent => "RecordIntent",
+        Host::CreateCgroup { .. } => "CreateCgroup",
+        Host::EnableControllers { .. } => "EnableControllers",
+        Host::WriteCgroup { .. } => "WriteCgroup",
+        Host::AttachDeviceFilter { .. } => "AttachDeviceFilter",
+        Host::OpenRoot { .. } => "OpenRoot",
+        Host::CloneTree { .. } => "CloneTree",
+        Host::OpenNamespace { .. } => "OpenNamespace",
+        Host::JoinPidNamespace { .. } => "JoinPidNamespace",
+        Host::OpenGate => "OpenGate",
+        Host::ConnectConsole { .. } => "ConnectConsole",
+        Host::GiveBirth { .. } => "GiveBirth",
+        Host::WriteIdMaps { .. } => "WriteIdMaps",
+        Host::SetOomScore { .. } => "SetOomScore",
+        Host::SetLimit { .. } => "SetLimit",
+        Host::RunHook { .. } => "RunHook",
+        Host::WritePidFile { .. } => "WritePidFile",
+        Host::RecordCreated => "RecordCreated",
+    }
+}
+
 fn kinds(mask: u64) -> String {
     let names: Vec<&str> = KINDS.iter().filter(|kind| mask & **kind != 0).map(|kind| name_of(*kind)).collect();
     if names.is_empty() { "no".to_owned() } else { names.join(", ") }

@@ -6,5 +6,6 @@ pub mod explain;
 pub mod project;
 pub mod rules;
 mod step;
+pub mod undo;
 
 pub use step::{Action, Deep, HostAction, Phase, Plan, Step, TreeChange};

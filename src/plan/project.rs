@@ -8,6 +8,8 @@
 //! The id maps are the exception: the newborn cannot execve, and so cannot run its program, before they are there.
 //! It waits for them on a futex (`crate_run_sys::birth`).
 
+use std::collections::BTreeMap;
+
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, Writer};
@@ -39,6 +41,35 @@ pub enum ChildTurn {
 pub struct Programs {
     pub host: Vec<HostTurn>,
     pub child: Vec<ChildTurn>,
+}
+
+/// What passes between the two sides directly before a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendezvous {
+    /// The child arrives and waits; the step is the host's.
+    Arrival,
+    /// The host lets the child go on; the step is the child's.
+    Release,
+}
+
+impl Programs {
+    /// Where the two sides meet, by the index of the step that follows.
+    pub fn rendezvous(&self) -> BTreeMap<usize, Rendezvous> {
+        let arrival = |turn: &ChildTurn| match turn {
+            ChildTurn::Meet(index) => Some((*index, Rendezvous::Arrival)),
+            ChildTurn::Do(_) => None,
+        };
+        let mut meetings: BTreeMap<usize, Rendezvous> = self.child.iter().filter_map(arrival).collect();
+        let mut done = None;
+        for turn in &self.host {
+            match turn {
+                HostTurn::Do(index) => done = Some(*index),
+                HostTurn::Await => {}
+                HostTurn::Release => meetings.extend(done.map(|index| (index + 1, Rendezvous::Release))),
+            }
+        }
+        meetings
+    }
 }
 
 /// Splits a plan.

@@ -1,0 +1,67 @@
+//! Which steps fill and which use the slots for descriptors.
+
+use crate_run_plan::Operation;
+use crate_run_plan::slot::Slot;
+
+use crate::plan::{Action, HostAction, Plan, Step};
+
+/// The first step that uses a slot which no step before has filled, and the slot.
+pub fn first_empty(plan: &Plan) -> Option<(usize, Slot)> {
+    let mut filled: Vec<Slot> = Vec::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        if let Some(slot) = used(step).into_iter().find(|slot| !filled.contains(slot)) {
+            return Some((index, slot));
+        }
+        filled.extend(filled_by(step));
+    }
+    None
+}
+
+fn filled_by(step: &Step) -> Vec<Slot> {
+    use HostAction as Host;
+    use Operation as Op;
+    match &step.action {
+        Action::Host(Host::CloneTree { slot, .. } | Host::OpenNamespace { slot, .. }) => vec![*slot],
+        Action::Host(Host::OpenRoot { .. }) => vec![Slot::ROOT_TREE],
+        Action::Host(Host::OpenGate) => vec![Slot::GATE],
+        Action::Host(Host::ConnectConsole { .. }) => vec![Slot::CONSOLE],
+        Action::Host(Host::GiveBirth { .. }) => vec![Slot::LINE],
+        Action::Child(Op::AttachRoot { .. }) => vec![Slot::ROOT],
+        Action::Child(Op::OpenProc {}) => vec![Slot::PROC],
+        Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
+        Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],
+        _ => Vec::new(),
+    }
+}
+
+fn used(step: &Step) -> Vec<Slot> {
+    use Operation as Op;
+    let operation = match &step.action {
+        Action::Host(HostAction::JoinPidNamespace { slot }) => return vec![*slot],
+        Action::Host(_) => return Vec::new(),
+        Action::Child(operation) => operation,
+    };
+    match operation {
+        Op::JoinNamespace { namespace, .. } => vec![*namespace],
+        Op::EnterTime { .. } | Op::SetParameter { .. } | Op::SetLabel { .. } => vec![Slot::PROC],
+        Op::AttachRoot { tree } => vec![*tree],
+        Op::MountTree { tree, .. } => vec![*tree, Slot::ROOT],
+        Op::MaskPath { null, .. } => vec![*null, Slot::MASK, Slot::ROOT],
+        Op::MountConsole {} => vec![Slot::TERMINAL, Slot::ROOT],
+        Op::TakeTerminal {} => vec![Slot::TERMINAL],
+        Op::SendTerminal { to } => vec![*to, Slot::MASTER],
+        Op::Park { gate } => vec![*gate],
+        Op::Meet {} | Op::Announce {} => vec![Slot::LINE],
+        Op::MountNew { .. }
+        | Op::ChangeMount { .. }
+        | Op::MountInside { .. }
+        | Op::MakeDevice { .. }
+        | Op::MakeLink { .. }
+        | Op::PivotRoot {}
+        | Op::ReadOnlyPath { .. }
+        | Op::ReadOnlyRoot {}
+        | Op::AdoptNull {}
+        | Op::OpenTerminal { .. } => vec![Slot::ROOT],
+        _ => Vec::new(),
+    }
+}

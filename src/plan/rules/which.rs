@@ -1,0 +1,337 @@
+//! The kinds of steps that rules speak about.
+
+use crate_run_plan::Operation as Op;
+use crate_run_sys::namespaces::flag;
+
+use crate::cgroup::limits::Moment;
+use crate::plan::{Action, HostAction as Host, Phase, Step};
+
+fn host(step: &Step) -> Option<&Host> {
+    match &step.action {
+        Action::Host(action) => Some(action),
+        Action::Child(_) => None,
+    }
+}
+
+fn child(step: &Step) -> Option<&Op> {
+    match &step.action {
+        Action::Host(_) => None,
+        Action::Child(operation) => Some(operation),
+    }
+}
+
+// The host's steps.
+
+pub fn of_host(step: &Step) -> bool {
+    host(step).is_some()
+}
+
+pub fn reserves(step: &Step) -> bool {
+    matches!(host(step), Some(Host::ReserveId))
+}
+
+pub fn records_intent(step: &Step) -> bool {
+    matches!(host(step), Some(Host::RecordIntent))
+}
+
+/// Anything but the record itself.
+pub fn acts(step: &Step) -> bool {
+    !reserves(step) && !records_intent(step)
+}
+
+pub fn creates_cgroup(step: &Step) -> bool {
+    matches!(host(step), Some(Host::CreateCgroup { .. }))
+}
+
+pub fn enables_controllers(step: &Step) -> bool {
+    matches!(host(step), Some(Host::EnableControllers { .. }))
+}
+
+pub fn writes_limit(step: &Step) -> bool {
+    matches!(host(step), Some(Host::WriteCgroup { .. }))
+}
+
+pub fn writes_early_limit(step: &Step) -> bool {
+    matches!(host(step), Some(Host::WriteCgroup { setting }) if setting.moment() == Moment::BeforeBirth)
+}
+
+pub fn writes_late_limit(step: &Step) -> bool {
+    writes_limit(step) && !writes_early_limit(step)
+}
+
+pub fn filters_devices(step: &Step) -> bool {
+    matches!(host(step), Some(Host::AttachDeviceFilter { .. }))
+}
+
+/// Opens a descriptor that the child inherits.
+pub fn opens_for_child(step: &Step) -> bool {
+    let opens = matches!(host(step), Some(Host::OpenRoot { .. } | Host::CloneTree { .. } | Host::OpenGate));
+    opens || matches!(host(step), Some(Host::OpenNamespace { .. } | Host::ConnectConsole { .. }))
+}
+
+pub fn joins_pids(step: &Step) -> bool {
+    matches!(host(step), Some(Host::JoinPidNamespace { .. }))
+}
+
+pub fn birth(step: &Step) -> bool {
+    matches!(host(step), Some(Host::GiveBirth { .. }))
+}
+
+pub fn birth_in_user_namespace(step: &Step) -> bool {
+    matches!(host(step), Some(Host::GiveBirth { kinds }) if kinds & flag::USER != 0)
+}
+
+pub fn writes_maps(step: &Step) -> bool {
+    matches!(host(step), Some(Host::WriteIdMaps { .. }))
+}
+
+/// Acts on the newborn by its process number.
+pub fn acts_on_newborn(step: &Step) -> bool {
+    let sets = matches!(host(step), Some(Host::SetOomScore { .. } | Host::SetLimit { .. }));
+    sets || matches!(host(step), Some(Host::WriteIdMaps { .. } | Host::WritePidFile { .. }))
+}
+
+/// A host step for which the child waits at a rendezvous.
+pub fn meets(step: &Step) -> bool {
+    let after_birth = matches!(step.phase, Phase::Identity | Phase::View | Phase::Gate);
+    of_host(step) && !writes_maps(step) && after_birth
+}
+
+pub fn runtime_hook(step: &Step) -> bool {
+    matches!(host(step), Some(Host::RunHook { .. }))
+}
+
+pub fn prestart_hook(step: &Step) -> bool {
+    matches!(host(step), Some(Host::RunHook { kind: "prestart", .. }))
+}
+
+pub fn create_runtime_hook(step: &Step) -> bool {
+    matches!(host(step), Some(Host::RunHook { kind: "createRuntime", .. }))
+}
+
+pub fn records_created(step: &Step) -> bool {
+    matches!(host(step), Some(Host::RecordCreated))
+}
+
+pub fn opens_gate(step: &Step) -> bool {
+    matches!(host(step), Some(Host::OpenGate))
+}
+
+// The child's steps.
+
+pub fn of_child(step: &Step) -> bool {
+    child(step).is_some()
+}
+
+pub fn joins(step: &Step) -> bool {
+    matches!(child(step), Some(Op::JoinNamespace { .. }))
+}
+
+pub fn joins_user(step: &Step) -> bool {
+    matches!(child(step), Some(Op::JoinNamespace { kind: flag::USER, .. }))
+}
+
+pub fn joins_other(step: &Step) -> bool {
+    joins(step) && !joins_user(step)
+}
+
+pub fn makes_cgroup_namespace(step: &Step) -> bool {
+    matches!(child(step), Some(Op::LeaveNamespaces { kinds: flag::CGROUP }))
+}
+
+pub fn makes_time_namespace(step: &Step) -> bool {
+    matches!(child(step), Some(Op::LeaveNamespaces { kinds: flag::TIME }))
+}
+
+pub fn enters_time(step: &Step) -> bool {
+    matches!(child(step), Some(Op::EnterTime { .. }))
+}
+
+/// A step whose effect is that of the namespaces in which the child stands.
+pub fn inside_namespaces(step: &Step) -> bool {
+    of_child(step) && step.phase >= Phase::View
+}
+
+pub fn cuts_propagation(step: &Step) -> bool {
+    matches!(child(step), Some(Op::Propagate { tree, .. }) if *tree != 0)
+}
+
+pub fn sets_root_propagation(step: &Step) -> bool {
+    matches!(child(step), Some(Op::Propagate { tree: 0, .. }))
+}
+
+pub fn attaches_root(step: &Step) -> bool {
+    matches!(child(step), Some(Op::AttachRoot { .. }))
+}
+
+/// Attaches a mount that the configuration lists.
+pub fn mounts(step: &Step) -> bool {
+    let mounts =
+        matches!(child(step), Some(Op::MountNew { .. } | Op::MountTree { .. } | Op::ChangeMount { .. }));
+    mounts && step.feature == "mounts"
+}
+
+pub fn mounts_cgroups(step: &Step) -> bool {
+    matches!(child(step), Some(Op::MountNew { filesystem, .. }) if filesystem.as_c_str() == c"cgroup2")
+}
+
+/// Makes a device node, a link, or lends a node of the host.
+pub fn makes_devices(step: &Step) -> bool {
+    let made = matches!(child(step), Some(Op::MakeDevice { .. } | Op::MakeLink { .. }));
+    made || matches!(child(step), Some(Op::MountTree { .. })) && step.feature == "devices"
+}
+
+pub fn attaches_anything(step: &Step) -> bool {
+    attaches_root(step) || mounts(step) || makes_devices(step) || mounts_console(step)
+}
+
+/// Makes files or directories in the root where they are missing.
+pub fn makes_files(step: &Step) -> bool {
+    let enters = matches!(child(step), Some(Op::EnterDirectory { attempt: 0, .. }));
+    enters || mounts(step) || makes_devices(step) || mounts_console(step)
+}
+
+pub fn opens_terminal(step: &Step) -> bool {
+    matches!(child(step), Some(Op::OpenTerminal { .. }))
+}
+
+pub fn mounts_console(step: &Step) -> bool {
+    matches!(child(step), Some(Op::MountConsole {}))
+}
+
+pub fn takes_terminal(step: &Step) -> bool {
+    matches!(child(step), Some(Op::TakeTerminal {}))
+}
+
+pub fn new_session(step: &Step) -> bool {
+    matches!(child(step), Some(Op::NewSession {}))
+}
+
+pub fn create_container_hook(step: &Step) -> bool {
+    matches!(child(step), Some(Op::RunHook { .. })) && step.phase <= Phase::View
+}
+
+pub fn start_container_hook(step: &Step) -> bool {
+    matches!(child(step), Some(Op::RunHook { .. })) && step.phase > Phase::View
+}
+
+/// A hook that sees the files of the host.
+pub fn hook_outside(step: &Step) -> bool {
+    runtime_hook(step) || create_container_hook(step)
+}
+
+pub fn pivots(step: &Step) -> bool {
+    matches!(child(step), Some(Op::PivotRoot {}))
+}
+
+pub fn covers(step: &Step) -> bool {
+    matches!(child(step), Some(Op::MaskPath { .. } | Op::ReadOnlyPath { .. }))
+}
+
+pub fn seals_root(step: &Step) -> bool {
+    matches!(child(step), Some(Op::ReadOnlyRoot {}))
+}
+
+pub fn sets_parameter(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetParameter { .. }))
+}
+
+pub fn adopts_null(step: &Step) -> bool {
+    matches!(child(step), Some(Op::AdoptNull {}))
+}
+
+pub fn enters_directory(step: &Step) -> bool {
+    matches!(child(step), Some(Op::EnterDirectory { attempt: 0, .. }))
+}
+
+pub fn enters_as_user(step: &Step) -> bool {
+    matches!(child(step), Some(Op::EnterDirectory { attempt: 1.., .. }))
+}
+
+pub fn finds_program(step: &Step) -> bool {
+    matches!(child(step), Some(Op::FindExecutable { .. }))
+}
+
+pub fn looks_inside(step: &Step) -> bool {
+    enters_directory(step) || finds_program(step)
+}
+
+pub fn parks(step: &Step) -> bool {
+    matches!(child(step), Some(Op::Park { .. }))
+}
+
+/// Everything that shapes what the container sees.
+pub fn view(step: &Step) -> bool {
+    step.phase == Phase::View
+}
+
+pub fn sets_own_limit(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetLimit { .. } | Op::SetPersonality { .. }))
+}
+
+pub fn closes_descriptors(step: &Step) -> bool {
+    matches!(child(step), Some(Op::CloseDescriptors { .. }))
+}
+
+pub fn limits_bounding(step: &Step) -> bool {
+    matches!(child(step), Some(Op::LimitBounding { .. }))
+}
+
+pub fn sets_label(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetLabel { .. }))
+}
+
+pub fn sets_groups(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetGroups { .. }))
+}
+
+pub fn sets_ids(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetIds { .. }))
+}
+
+pub fn sets_capabilities(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetCapabilities { .. }))
+}
+
+pub fn sets_ambient(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetAmbient { .. }))
+}
+
+/// Takes a power away that an unprivileged process cannot get back.
+pub fn drops_powers(step: &Step) -> bool {
+    limits_bounding(step) || sets_ids(step) || sets_capabilities(step)
+}
+
+/// One of the credentials with which the program starts.
+pub fn sets_credentials(step: &Step) -> bool {
+    drops_powers(step) || sets_groups(step) || sets_ambient(step) || no_new_privileges(step)
+}
+
+pub fn no_new_privileges(step: &Step) -> bool {
+    matches!(child(step), Some(Op::NoNewPrivileges {}))
+}
+
+pub fn sets_umask(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetUmask { .. }))
+}
+
+pub fn verifies(step: &Step) -> bool {
+    matches!(child(step), Some(Op::VerifyCredentials { .. }))
+}
+
+pub fn announces(step: &Step) -> bool {
+    matches!(child(step), Some(Op::Announce {}))
+}
+
+pub fn filters_calls(step: &Step) -> bool {
+    matches!(child(step), Some(Op::InstallFilter { .. }))
+}
+
+pub fn executes(step: &Step) -> bool {
+    matches!(child(step), Some(Op::Execute { .. }))
+}
+
+/// What may fail by the child's own doing, and must be told before it has said its last word.
+pub fn before_last_word(step: &Step) -> bool {
+    of_child(step) && !announces(step) && !filters_calls(step) && !executes(step)
+}

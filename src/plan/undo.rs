@@ -1,0 +1,60 @@
+//! What becomes of a host step when a later step fails.
+//!
+//! The list is worked off from its end by `launch::perform`; this is what it does, step by step. What the child
+//! does needs no undo: its mounts, names and limits are those of its namespaces, and go with them.
+
+use crate::plan::HostAction;
+
+/// The way back from a host step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// A descriptor or an attribute of the runtime's own process: gone when the command ends.
+    EndsWithCommand,
+    /// Done on purpose.
+    By(&'static str),
+    /// Part of something that an earlier step made, and removed with it.
+    With(&'static str),
+    /// Left as it is, for this reason.
+    Stays(&'static str),
+}
+
+/// The way back from `action`.
+pub fn undo(action: &HostAction) -> Undo {
+    use HostAction as Host;
+    match action {
+        Host::ReserveId => Undo::By("remove the container's directory and all that is in it"),
+        Host::RecordIntent | Host::OpenGate | Host::RecordCreated => Undo::With("the container's directory"),
+        Host::CreateCgroup { .. } => {
+            Undo::By("kill what is in the cgroup, and remove each level that was made")
+        }
+        Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } => Undo::With("the cgroup"),
+        Host::EnableControllers { .. } => {
+            Undo::Stays("cgroups beside ours may rely on the controllers by now")
+        }
+        Host::OpenRoot { .. }
+        | Host::CloneTree { .. }
+        | Host::OpenNamespace { .. }
+        | Host::ConnectConsole { .. } => Undo::EndsWithCommand,
+        Host::WritePidFile { .. } => Undo::By("remove the file"),
+        Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),
+        Host::GiveBirth { .. } => Undo::By("kill the newborn, wait for its end, and run the poststop hooks"),
+        Host::WriteIdMaps { .. } | Host::SetOomScore { .. } | Host::SetLimit { .. } => {
+            Undo::With("the newborn")
+        }
+        Host::RunHook { .. } => {
+            Undo::By("the poststop hooks of the engine take back what its hooks have done")
+        }
+    }
+}
+
+impl Undo {
+    /// The words for people; `None` when there is nothing to tell.
+    pub fn words(self) -> Option<String> {
+        match self {
+            Undo::EndsWithCommand => None,
+            Undo::By(words) => Some(words.to_owned()),
+            Undo::With(what) => Some(format!("goes with {what}")),
+            Undo::Stays(reason) => Some(format!("none: {reason}")),
+        }
+    }
+}
