@@ -32,8 +32,11 @@ pub struct Source {
 impl Source {
     /// Reads `config` of the bundle, or `config.json` when it is `None`.
     pub fn load(directory: &Path, config: Option<&Path>) -> Result<Self, Error> {
-        let canonical = directory.canonicalize();
-        let directory = canonical.map_err(|error| Error::file("open the bundle", directory, error))?;
+        let failed = |error| Error::file("open the bundle", directory, error);
+        let directory = std::path::absolute(directory).map_err(failed)?;
+        if !std::fs::metadata(&directory).map_err(failed)?.is_dir() {
+            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        }
         let file = directory.join(config.unwrap_or(Path::new("config.json")));
         let text = read(&file)?;
         Self::parse(directory, file, text)

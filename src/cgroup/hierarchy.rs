@@ -9,6 +9,7 @@
 //!
 //! Man pages: cgroups(7), statfs(2). Kernel: cgroup-v2.rst, "Mounting".
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -82,8 +83,11 @@ impl Hierarchy {
             place: PathBuf::from("/proc/self/cgroup"),
             found: found.to_owned(),
         };
-        let text =
-            std::fs::read_to_string("/proc/self/cgroup").map_err(|error| unknown(&error.to_string()))?;
+        // One line for each hierarchy; more than a page of them does not happen.
+        let mut text = String::with_capacity(4096);
+        std::fs::File::open("/proc/self/cgroup")
+            .and_then(|mut file| file.read_to_string(&mut text))
+            .map_err(|error| unknown(&error.to_string()))?;
         own_cgroup_in(&text).map(str::to_owned).ok_or_else(|| unknown("it has no line that starts with 0::"))
     }
 }

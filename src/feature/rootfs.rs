@@ -11,6 +11,8 @@
 //! - The root is made read-only last: mount targets and device nodes may have to be made in it.
 //! - The propagation that the container wants on its root comes after pivot_root, which refuses a shared one.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate_run_plan::Operation;
@@ -96,13 +98,17 @@ pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
         }
         Err(error) => format!("the root filesystem {path} cannot be opened: {}", error.kind()),
         Ok(status) if !status.is_dir() => format!("the root filesystem {path} is not a directory"),
-        Ok(_) if path.as_path().canonicalize().is_ok_and(|real| real == Path::new("/")) => {
+        Ok(status) if std::fs::metadata("/").is_ok_and(|host| same(&host, &status)) => {
             "the root filesystem is the root of the host".to_owned()
         }
         Ok(_) => return found,
     };
     found.push(Finding::error("/root/path", message).cure(cure));
     found
+}
+
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 /// Before the birth: the detached clone.

@@ -16,6 +16,8 @@ const CHILD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/child/child"));
 /// Offsets in an ELF64 file and in its program headers (elf(5)).
 const E_PHOFF: usize = 32;
 const PHDR_SIZE: usize = 56;
+/// The ELF header and the three program headers of the child.
+const HEADERS: usize = 64 + 3 * PHDR_SIZE;
 /// The plan's segment is the second one (crates/child/child.ld).
 const PLAN_SEGMENT: usize = 1;
 const P_OFFSET: usize = 8;
@@ -43,13 +45,15 @@ fn word(at: usize) -> usize {
 pub fn seal(plan: &[u8], reading: Reading, fallback: &std::path::Path) -> rustix::io::Result<OwnedFd> {
     let header = word(E_PHOFF) + PLAN_SEGMENT * PHDR_SIZE;
     let offset = word(header + P_OFFSET);
-    let mut code = CHILD[..offset].to_vec();
+    // Only the headers are copied; the code goes from the binary straight into the image.
+    let mut headers = [0; HEADERS];
+    headers.copy_from_slice(&CHILD[..HEADERS]);
     let size = (plan.len() + 4) as u64;
     for field in [P_FILESZ, P_MEMSZ] {
-        code[header + field..header + field + 8].copy_from_slice(&size.to_le_bytes());
+        headers[header + field..header + field + 8].copy_from_slice(&size.to_le_bytes());
     }
     let length = (plan.len() as u32).to_le_bytes();
-    let parts = [code.as_slice(), &length, plan];
+    let parts = [headers.as_slice(), &CHILD[HEADERS..offset], &length, plan];
     let mode = match reading {
         Reading::Allowed => Mode::from_raw_mode(0o555),
         Reading::Forbidden => Mode::from_raw_mode(0o111),
@@ -76,7 +80,7 @@ fn memory_file() -> rustix::io::Result<(OwnedFd, SealFlags)> {
     }
 }
 
-fn write(file: OwnedFd, parts: &[&[u8]; 3]) -> rustix::io::Result<OwnedFd> {
+fn write(file: OwnedFd, parts: &[&[u8]; 4]) -> rustix::io::Result<OwnedFd> {
     let total: usize = parts.iter().map(|part| part.len()).sum();
     let mut file = std::fs::File::from(file);
     let slices = parts.map(IoSlice::new);
@@ -89,7 +93,7 @@ fn write(file: OwnedFd, parts: &[&[u8]; 3]) -> rustix::io::Result<OwnedFd> {
 
 /// A file of this container alone, without a name: who writes to it afterwards changes nothing for anybody.
 fn nameless_file(
-    parts: &[&[u8]; 3],
+    parts: &[&[u8]; 4],
     mode: Mode,
     directory: &std::path::Path,
 ) -> rustix::io::Result<OwnedFd> {

@@ -43,6 +43,7 @@ pub struct Launch<'a> {
     slots: BTreeMap<Slot, OwnedFd>,
     /// A pid namespace was entered for our children; this is the way back.
     own_pids: Option<OwnedFd>,
+    hierarchy: Option<Hierarchy>,
     cgroup: Option<Cgroup>,
     pub container: Option<Container>,
     pub record: Option<Record>,
@@ -121,6 +122,7 @@ impl<'a> Launch<'a> {
             programs: project::project(plan),
             slots: BTreeMap::new(),
             own_pids: None,
+            hierarchy: None,
             cgroup: None,
             container: None,
             record: None,
@@ -225,6 +227,8 @@ impl<'a> Launch<'a> {
     fn record_intent(&mut self) -> Done {
         let creator = ProcessId::of(std::process::id() as i32);
         let Some(creator) = creator else { return Err(Cause::Said("/proc is not mounted".to_owned())) };
+        let path = &self.bundle.cgroup.path;
+        let cgroups_made = missing_levels(self.hierarchy()?, path)?;
         let hooks = &self.bundle.hooks;
         let annotations = self.bundle.annotations.clone();
         self.record = Some(Record {
@@ -236,7 +240,7 @@ impl<'a> Launch<'a> {
             creator,
             process: None,
             cgroup: Some(self.bundle.cgroup.path.to_string()),
-            cgroups_made: missing_levels(&self.bundle.cgroup.path)?,
+            cgroups_made,
             annotations,
             owner: rustix::process::getuid().as_raw(),
             own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),
@@ -249,8 +253,16 @@ impl<'a> Launch<'a> {
         self.save()
     }
 
+    /// The cgroup hierarchy, looked for once.
+    fn hierarchy(&mut self) -> Result<&Hierarchy, Cause> {
+        if self.hierarchy.is_none() {
+            self.hierarchy = Some(Hierarchy::find()?);
+        }
+        Ok(self.hierarchy.as_ref().expect("just found"))
+    }
+
     fn create_cgroup(&mut self, path: &CgroupPath) -> Done {
-        let cgroup = Cgroup::create(&Hierarchy::find()?, path)?;
+        let cgroup = Cgroup::create(self.hierarchy()?, path)?;
         if let Some(record) = &mut self.record {
             record.cgroups_made = cgroup.created().iter().map(ToString::to_string).collect();
         }
@@ -259,8 +271,8 @@ impl<'a> Launch<'a> {
     }
 
     fn enable_controllers(&mut self) -> Done {
-        let needed = limits::controllers(&self.bundle.cgroup.settings);
-        Hierarchy::find()?.enable_controllers(&self.bundle.cgroup.path, &needed)?;
+        let group = &self.bundle.cgroup;
+        self.hierarchy()?.enable_controllers(&group.path, &limits::controllers(&group.settings))?;
         Ok(())
     }
 
@@ -479,11 +491,10 @@ impl<'a> Launch<'a> {
 }
 
 /// The levels of a path that are not there yet, and so will be ours to remove.
-fn missing_levels(path: &CgroupPath) -> Result<Vec<String>, Cause> {
-    let hierarchy = Hierarchy::find()?;
+fn missing_levels(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Vec<String>, Cause> {
     let mut missing = Vec::new();
     for level in path.levels() {
-        if Cgroup::open(&hierarchy, &level)?.is_none() {
+        if Cgroup::open(hierarchy, &level)?.is_none() {
             missing.push(level.to_string());
         }
     }

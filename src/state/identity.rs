@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,11 @@ fn raw_fd(fd: &OwnedFd) -> crate_run_sys::Fd {
 /// State letter and start time from /proc/PID/stat. The name in parentheses may hold anything, so the fields are
 /// counted from the last one that closes.
 fn state_and_start(pid: i32) -> Option<(char, u64)> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let file = open(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // Longer than any line of this file: 52 numbers and a name of 16 bytes.
+    let mut stat = [0; 1280];
+    let length = rustix::io::read(&file, &mut stat).ok()?;
+    let stat = &stat[..length];
     let rest = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
     let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;

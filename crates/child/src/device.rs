@@ -9,8 +9,39 @@ use crate_run_sys::files::{self, device_number, flag, mode};
 use crate_run_sys::{Errno, Fd};
 
 use crate::failure::{Failure, Named, Outcome};
-use crate::inside;
+use crate::inside::{self, Name};
 use crate::runner::Runner;
+
+/// The directory in which the last node was made: the next one most often goes there too. What was opened is what
+/// is used, so nothing can be put in its place meanwhile.
+#[derive(Default)]
+pub struct Parent {
+    path: [u8; 32],
+    length: usize,
+    directory: Option<Fd>,
+}
+
+impl Parent {
+    /// Opens the directory of `path`, or has it open already.
+    pub fn of(&mut self, root: Fd, path: &CStr) -> Outcome<(Fd, Name)> {
+        let bytes = path.to_bytes();
+        let cut = bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        if let Some(directory) = self.directory {
+            if bytes[..cut] == self.path[..self.length] {
+                return Ok((directory, Name::of(&bytes[cut + 1..])?));
+            }
+            files::close(directory);
+            self.directory = None;
+        }
+        let (directory, name) = inside::parent_of(root, path, target::NO_LINKS)?;
+        if cut <= self.path.len() {
+            self.path[..cut].copy_from_slice(&bytes[..cut]);
+            self.length = cut;
+            self.directory = Some(directory);
+        }
+        Ok((directory, name))
+    }
+}
 
 /// A device node as the plan wants it.
 pub struct Node {
@@ -26,8 +57,8 @@ pub struct Node {
 
 /// mknod(2). A node that is there already must be this very one: type and number, for a block device 1:3 has the
 /// same number as /dev/null (config-linux.md, Devices: "MUST" error when it does not match).
-pub fn make(runner: &Runner, path: &CStr, node: &Node) -> Outcome {
-    let (parent, name) = inside::parent_of(runner.slot(Slot::ROOT)?, path, target::NO_LINKS)?;
+pub fn make(runner: &mut Runner, path: &CStr, node: &Node) -> Outcome {
+    let (parent, name) = runner.device_parent(path)?;
     match files::make_node(parent, name.text(), node.mode, node.device) {
         Ok(()) => {
             if (node.uid, node.gid) != (0, 0) {
@@ -37,7 +68,6 @@ pub fn make(runner: &Runner, path: &CStr, node: &Node) -> Outcome {
         Err(Errno::EEXIST) => check(parent, name.text(), node)?,
         Err(errno) => return Err(Failure::of(Call::Mknodat, errno)),
     }
-    files::close(parent);
     Ok(())
 }
 
@@ -54,8 +84,8 @@ fn check(parent: Fd, name: &CStr, node: &Node) -> Outcome {
 }
 
 /// symlink(2). Images carry their own links; one that says something else is replaced, a directory is not.
-pub fn link(runner: &Runner, path: &CStr, goal: &CStr) -> Outcome {
-    let (parent, name) = inside::parent_of(runner.slot(Slot::ROOT)?, path, target::NO_LINKS)?;
+pub fn link(runner: &mut Runner, path: &CStr, goal: &CStr) -> Outcome {
+    let (parent, name) = runner.device_parent(path)?;
     let name = name.text();
     let made = match files::make_link(goal, parent, name) {
         Err(Errno::EEXIST) if links_to(parent, name, goal) => Ok(()),
@@ -65,7 +95,6 @@ pub fn link(runner: &Runner, path: &CStr, goal: &CStr) -> Outcome {
         }
         other => other,
     };
-    files::close(parent);
     made.named(Call::Symlinkat)
 }
 

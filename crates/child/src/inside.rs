@@ -109,7 +109,8 @@ pub struct Name {
 }
 
 impl Name {
-    fn of(component: &[u8]) -> Outcome<Self> {
+    /// A name of at most 255 bytes.
+    pub fn of(component: &[u8]) -> Outcome<Self> {
         let mut name = Self { bytes: [0; 256] };
         if component.len() > 255 {
             return Err(Failure::of(Call::Openat2, Errno::ENAMETOOLONG));

@@ -1,5 +1,7 @@
 //! The loop that runs a plan, and what it remembers from one operation to the next.
 
+use core::ffi::CStr;
+
 use crate_run_plan::Sealed;
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{CHILD_SLOTS, Handle, Slot};
@@ -7,6 +9,7 @@ use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, MAGIC, Reader};
 use crate_run_sys::{Errno, Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
+use crate::inside::Name;
 use crate::{device, execute, hook, mask, mount, namespace, power, terminal};
 
 /// What the child knows while it runs its plan.
@@ -15,6 +18,7 @@ pub struct Runner {
     pub line: Fd,
     slots: [Option<Fd>; CHILD_SLOTS],
     step: u16,
+    device_parent: device::Parent,
     /// The first attempt to enter the working directory was refused.
     pub directory_pending: bool,
     /// Which candidate for the program was found.
@@ -23,7 +27,9 @@ pub struct Runner {
 
 impl Runner {
     fn new(line: Fd) -> Self {
-        Self { line, slots: [None; CHILD_SLOTS], step: 0, directory_pending: false, chosen: 0 }
+        let device_parent = device::Parent::default();
+        let slots = [None; CHILD_SLOTS];
+        Self { line, slots, step: 0, device_parent, directory_pending: false, chosen: 0 }
     }
 
     /// The descriptor behind a handle.
@@ -45,6 +51,12 @@ impl Runner {
     /// Fills one of the child's own slots.
     pub fn fill(&mut self, slot: Slot, fd: Fd) {
         self.slots[slot.0 as usize] = Some(fd);
+    }
+
+    /// The directory in which a device node belongs, and the node's name.
+    pub fn device_parent(&mut self, path: &CStr) -> Outcome<(Fd, Name)> {
+        let root = self.slot(Slot::ROOT)?;
+        self.device_parent.of(root, path)
     }
 
     /// Says something that does not stop the plan.

@@ -17,7 +17,7 @@ const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_VFORK: u64 = 0x4000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const SIGCHLD: u64 = 17;
-const STACK: usize = 16 * 1024;
+const STACK: usize = 8 * 1024;
 
 /// `struct clone_args` of clone3(2), as long as Linux 5.7 knows it.
 #[repr(C)]
@@ -65,7 +65,7 @@ pub struct Cradle {
 }
 
 impl Cradle {
-    /// An empty cradle. 16 KiB: keep it on the heap.
+    /// An empty cradle. Larger than 8 KiB: keep it on the heap.
     pub const fn new() -> Self {
         let shared = Shared {
             program: Fd(-1),
