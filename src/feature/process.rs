@@ -147,7 +147,14 @@ fn texts(strings: &[String]) -> Vec<CString> {
     strings.iter().map(|string| CString::new(string.as_str()).expect("findings refuse NUL")).collect()
 }
 
-/// After pivot_root: the directory and the program are looked for.
+/// After pivot_root, while the root can still be written: the working directory, if the image lacks it.
+pub fn make_directory(program: &Program, plan: &mut Plan) {
+    let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
+    let why = "the program starts there; an image may lack it";
+    plan.child(FEATURE, Operation::MakeDirectory { path }, why).at("/process/cwd");
+}
+
+/// When the root is complete: the directory and the program are looked for.
 pub fn look_up(program: &Program, plan: &mut Plan) {
     let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
     let enter = Operation::EnterDirectory { path, attempt: 0 };

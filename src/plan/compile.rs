@@ -118,6 +118,7 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     sysctl::steps(&b.sysctl, plan);
     hooks::before_pivot(&b.hooks, &hook_state, plan);
     rootfs::pivot(&b.rootfs, plan);
+    process::make_directory(&b.process, plan);
     masks::steps(&b.masks, plan);
     new_session(plan);
     terminal::take(b.terminal, plan);

@@ -121,6 +121,7 @@ fn child(operation: &Operation) -> String {
         Op::PrepareMask { .. } => "make the empty directory that masks directories".to_owned(),
         Op::ReadOnlyPath { path } => format!("make {} read-only", show(path)),
         Op::ReadOnlyRoot {} => "make the root read-only".to_owned(),
+        Op::MakeDirectory { path } => format!("make the directory {}", show(path)),
         Op::AdoptNull {} => "put the container's /dev/null in place of the host's".to_owned(),
         other => child_itself(other),
     }

@@ -22,13 +22,7 @@ pub fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcom
     if attempt != FIRST && !runner.directory_pending {
         return Ok(());
     }
-    let mut entered = files::change_directory(path);
-    if attempt == FIRST && entered == Err(Errno::ENOENT) {
-        let made = inside::mount_target(runner.slot(Slot::ROOT)?, path, Shape::Directory, target::ON_PROC)?;
-        files::close(made);
-        entered = files::change_directory(path);
-    }
-    match entered {
+    match files::change_directory(path) {
         Ok(()) => runner.directory_pending = false,
         // A directory that root may not enter (root_squash, FUSE) may still be open to the user.
         Err(Errno::EACCES | Errno::EPERM) if attempt == FIRST => {
@@ -43,6 +37,14 @@ pub fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcom
         b'/' => Ok(()),
         _ => Err(Failure::refusal(b"the working directory lies outside the root of the container")),
     }
+}
+
+/// The working directory is made where the image lacks it, as every runtime does. What is there, of whatever kind,
+/// is left alone: entering it will tell.
+pub fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
+    let made = inside::mount_target(runner.slot(Slot::ROOT)?, path, Shape::Directory, target::ON_PROC)?;
+    files::close(made);
+    Ok(())
 }
 
 /// execvp(3)'s search, without the exec: the first candidate that is a regular file and may be executed. Like

@@ -125,6 +125,7 @@ impl Runner {
             Sealed::TakeTerminal {} => terminal::take(self),
             Sealed::NewSession {} => process::new_session().named(Call::Setsid),
             Sealed::NewKeyring { name } => power::new_keyring(self, name),
+            Sealed::MakeDirectory { path } => execute::make_directory(self, path),
             Sealed::EnterDirectory { path, attempt } => execute::enter_directory(self, path, attempt),
             Sealed::FindExecutable { candidates, name } => execute::find(self, candidates, name),
             Sealed::Park { gate } => execute::park(self, gate),

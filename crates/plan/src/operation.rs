@@ -166,6 +166,8 @@ operations! {
     21 ReadOnlyPath { path: Text }
     /// Makes the mount of "/" read-only.
     22 ReadOnlyRoot { }
+    /// Makes a directory in the root, with those above it, unless it is there.
+    24 MakeDirectory { path: Text }
     /// Where a standard stream is the host's /dev/null, puts the container's in its place.
     23 AdoptNull { }
 
@@ -194,8 +196,7 @@ operations! {
     50 NewSession { }
     /// A new session keyring (keyrings(7)).
     51 NewKeyring { name: Text }
-    /// chdir(2), then the check that the directory lies inside the root. `attempt` 0 makes a missing directory
-    /// and forgives EACCES; attempt 1, after the change of ids, runs only if the first was forgiven.
+    /// chdir(2), then the check that the directory lies inside the root. `attempt` 0 forgives EACCES; attempt 1, after the change of ids, runs only if the first was forgiven.
     52 EnterDirectory { path: Text, attempt: Number }
     /// Finds the first of the candidates that is an executable file.
     53 FindExecutable { candidates: Texts, name: Text }

@@ -59,6 +59,7 @@ fn child(operation: &Operation) -> &'static [&'static str] {
         Op::MaskPath { .. } => &["openat2(2)", "open_tree(2)", "move_mount(2)"],
         Op::PrepareMask { .. } => &["fsopen(2)", "fsmount(2)", "tmpfs(5)"],
         Op::ReadOnlyPath { .. } => &["open_tree(2)", "mount_setattr(2)", "move_mount(2)"],
+        Op::MakeDirectory { .. } => &["mkdir(2)", "openat2(2)"],
         Op::AdoptNull {} => &["null(4)", "dup(2)"],
         Op::OpenTerminal { .. } => &["pty(7)", "ioctl_tty(2)"],
         Op::MountConsole {} => &["open_tree(2)", "move_mount(2)", "console(4)"],

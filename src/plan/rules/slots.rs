@@ -60,6 +60,7 @@ fn used(step: &Step) -> Vec<Slot> {
         | Op::PivotRoot {}
         | Op::ReadOnlyPath { .. }
         | Op::ReadOnlyRoot {}
+        | Op::MakeDirectory { .. }
         | Op::AdoptNull {}
         | Op::OpenTerminal { .. } => vec![Slot::ROOT],
         _ => Vec::new(),

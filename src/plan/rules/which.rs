@@ -232,10 +232,6 @@ pub fn seals_root(step: &Step) -> bool {
     matches!(child(step), Some(Op::ReadOnlyRoot {}))
 }
 
-pub fn sets_parameter(step: &Step) -> bool {
-    matches!(child(step), Some(Op::SetParameter { .. }))
-}
-
 pub fn adopts_null(step: &Step) -> bool {
     matches!(child(step), Some(Op::AdoptNull {}))
 }
