@@ -12,6 +12,10 @@ use crate::bundle::excerpt::excerpt;
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::span::{Span, locate};
 use crate::cgroup::CgroupError;
+use crate_run_sys::Errno;
+
+/// So many findings are shown with the text around them; a person mends these first.
+const MOST_SHOWN: usize = 20;
 
 /// Phrases that callers look for in an error; do not change one without looking up its reader.
 pub mod phrase {
@@ -49,7 +53,7 @@ pub enum Error {
     Step(Box<StepError>),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {}", path.display(), plain(source))]
     File { doing: &'static str, path: PathBuf, source: io::Error },
     /// Something did not happen in time.
     #[error("{0}")]
@@ -109,13 +113,30 @@ impl Place {
     }
 }
 
-fn config_sentence(error: &ConfigError) -> String {
-    let one = |finding: &Finding| {
-        let place = Place::find(&error.file, &error.text, &finding.at);
+/// An error of the standard library in the words of all others: "no such file or directory (ENOENT)".
+fn plain(error: &io::Error) -> String {
+    match error.raw_os_error().and_then(|number| u16::try_from(number).ok()) {
+        Some(number) => Errno(number).to_string(),
+        None => error.to_string(),
+    }
+}
+
+impl ConfigError {
+    /// `config.json:6:13: args must not be empty (/process/args)`.
+    fn line(&self, finding: &Finding, place: &Place) -> String {
         let pointer = if finding.at.as_str().is_empty() { String::new() } else { format!(" ({})", finding.at) };
         format!("{}: {}{pointer}", place.short(), finding.message)
-    };
-    error.findings.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
+    fn place(&self, finding: &Finding) -> Place {
+        Place::find(&self.file, &self.text, &finding.at)
+    }
+}
+
+fn config_sentence(error: &ConfigError) -> String {
+    let lines: Vec<String> =
+        error.findings.iter().map(|finding| error.line(finding, &error.place(finding))).collect();
+    lines.join("; ")
 }
 
 impl StepError {
@@ -145,13 +166,26 @@ impl Error {
         Self::Config(Box::new(ConfigError { file, text, findings }))
     }
 
-    /// What a person wants to see below the sentence: the place, and the cure. Empty when there is nothing.
+    /// The first line for a person: the sentence, unless there is more than one thing to mend.
+    pub fn headline(&self) -> String {
+        match self {
+            Self::Config(error) if error.findings.len() > 1 => {
+                format!("{} has {} faults", error.file.display(), error.findings.len())
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    /// What a person wants to see below the headline: the place, and the cure. Empty when there is nothing.
     pub fn details(&self) -> String {
         let mut text = String::new();
         match self {
             Self::Config(error) => {
-                for finding in &error.findings {
-                    let place = Place::find(&error.file, &error.text, &finding.at);
+                for finding in error.findings.iter().take(MOST_SHOWN) {
+                    let place = error.place(finding);
+                    if error.findings.len() > 1 {
+                        let _ = writeln!(text, "\n{}", error.line(finding, &place));
+                    }
                     detail(&mut text, &place.excerpt, &finding.cure);
                 }
             }
@@ -166,9 +200,10 @@ impl Error {
     }
 }
 
+/// The excerpt without its first line, which the line above it says already.
 fn detail(text: &mut String, excerpt: &str, cure: &str) {
-    if !excerpt.is_empty() {
-        let _ = writeln!(text, "{}", excerpt.trim_end());
+    if let Some((_, source)) = excerpt.split_once('\n') {
+        let _ = writeln!(text, "{}", source.trim_end());
     }
     if !cure.is_empty() {
         let _ = writeln!(text, "  help: {cure}");

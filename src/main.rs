@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match dispatch(&invocation, &log) {
         Ok(status) => ExitCode::from(status as u8),
         Err(error) => {
-            log.error(&error.to_string());
+            log.failure(&error.to_string(), &error.headline());
             log.details(&error.details());
             ExitCode::FAILURE
         }

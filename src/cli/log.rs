@@ -124,9 +124,18 @@ impl Log {
 
     /// Tells why the command failed: once in the log, and as a plain sentence on standard error.
     pub fn error(&self, message: &str) {
-        self.record(Level::Error, message);
-        if matches!(self.destination, Destination::File { .. }) {
-            say(&sentence(message));
+        self.failure(message, message);
+    }
+
+    /// The same with a shorter `headline` for the person at standard error, who gets the [`details`](Log::details)
+    /// below it.
+    pub fn failure(&self, message: &str, headline: &str) {
+        let is_file = matches!(self.destination, Destination::File { .. });
+        if is_file || self.format == Format::Json {
+            self.record(Level::Error, message);
+        }
+        if is_file || self.format == Format::Text {
+            say(&sentence(headline));
         }
     }
 

@@ -14,6 +14,14 @@ use crate::plan::{Action, HostAction, Plan, describe};
 pub fn of(launch: &Launch, index: usize, cause: Cause, out_of_memory: bool, left: Vec<String>) -> Error {
     let locate = |index: usize| place(launch, index);
     let mut error = match cause {
+        Cause::Cgroup(error) => {
+            let at = error.at().cloned();
+            let cure = error.cure().unwrap_or_default().to_owned();
+            let place = at.map(|at| Place::find(&launch.source.file, &launch.source.text, &at));
+            let known = Some(error.to_string());
+            let place = place.or_else(|| locate(index));
+            return Error::Step(Box::new(StepError { known, cure, place, left, ..StepError::default() }));
+        }
         Cause::Other(error) if left.is_empty() => return error,
         Cause::Other(error) => StepError { known: Some(error.to_string()), ..StepError::default() },
         Cause::Errno(errno) => host_error(launch.plan, index, None, errno),

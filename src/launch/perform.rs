@@ -18,7 +18,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::bundle::{Bundle, Source};
-use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, limits};
+use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy, limits};
 use crate::error::Error;
 use crate::feature::identity::Maps;
 use crate::launch::image::{self, Reading};
@@ -66,6 +66,7 @@ pub enum Cause {
     /// The kernel's answer to a certain call.
     Call(&'static str, Errno),
     Said(String),
+    Cgroup(CgroupError),
     Other(Error),
     Child(Ending),
 }
@@ -88,9 +89,9 @@ impl From<Error> for Cause {
     }
 }
 
-impl From<crate::cgroup::CgroupError> for Cause {
-    fn from(error: crate::cgroup::CgroupError) -> Self {
-        Cause::Other(error.into())
+impl From<CgroupError> for Cause {
+    fn from(error: CgroupError) -> Self {
+        Cause::Cgroup(error)
     }
 }
 
