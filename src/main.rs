@@ -8,7 +8,7 @@ use crate_run::cli::args::{self, Invocation, Verb};
 use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
-use crate_run::cli::{create, doctor, explain, inspect, making, run};
+use crate_run::cli::{create, doctor, explain, features, inspect, making, run};
 use crate_run::error::Error;
 use crate_run::launch::start;
 use crate_run::state::lifecycle::{self, Manner, Reach};
@@ -74,5 +74,6 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
         }
         Verb::Explain(verb) => show(explain::explain(verb)?),
         Verb::Doctor(_) => show(doctor::doctor()),
+        Verb::Features(_) => show(features::features()),
     }
 }

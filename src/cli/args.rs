@@ -76,6 +76,7 @@ const VERBS: &[(&str, Define)] = &[
     ("spec", Spec::augment_args),
     ("explain", Explain::augment_args),
     ("doctor", Doctor::augment_args),
+    ("features", Features::augment_args),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -90,6 +91,7 @@ pub enum Verb {
     Spec(Spec),
     Explain(Explain),
     Doctor(Doctor),
+    Features(Features),
 }
 
 /// Flags that stand before the verb (or after it, as people like it).
@@ -381,3 +383,7 @@ pub enum ExplainFormat {
 /// Print what this host offers to containers, and what it lacks
 #[derive(Args, Debug)]
 pub struct Doctor {}
+
+/// Print what this build of crate-run supports, as JSON
+#[derive(Args, Debug)]
+pub struct Features {}

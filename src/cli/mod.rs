@@ -6,6 +6,7 @@ pub mod argv;
 pub mod create;
 pub mod doctor;
 pub mod explain;
+pub mod features;
 pub mod inspect;
 pub mod list;
 pub mod log;

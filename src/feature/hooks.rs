@@ -53,6 +53,10 @@ pub struct Hooks {
 /// The PATH of a hook without an environment of its own, so that a shell script finds its tools.
 const HOOK_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The hooks by their names in config.json, in the order of a container's life.
+pub const KINDS: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
 type Lists<'a> = [(&'static str, &'a [HookEntry]); 6];
 
 fn lists(spec: &Spec) -> Lists<'_> {

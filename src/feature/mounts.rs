@@ -29,7 +29,7 @@ use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::feature::rootfs::{Propagation, Rootfs};
 use crate::plan::{Deep, HostAction, Plan, TreeChange};
 
-pub use options::Options;
+pub use options::{Options, WORDS};
 
 const FEATURE: &str = "mounts";
 

@@ -95,6 +95,18 @@ fn effect(word: &str) -> Effect {
     }
 }
 
+/// Every word that is supported, for `features`.
+#[rustfmt::skip]
+pub const WORDS: &[&str] = &[
+    "async", "atime", "auto", "bind", "defaults", "dev", "diratime", "exec", "iversion", "loud", "mand",
+    "noatime", "noauto", "nodev", "nodiratime", "noexec", "nofail", "noiversion", "nolazytime", "nomand",
+    "norelatime", "nostrictatime", "nosuid", "nosymfollow", "nouser", "private", "ratime", "rbind",
+    "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec",
+    "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro",
+    "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared",
+    "silent", "slave", "strictatime", "suid", "symfollow", "unbindable", "user",
+];
+
 /// The access time words; they replace each other, so the whole field is cleared with each.
 fn is_atime(word: &str) -> bool {
     word.trim_start_matches('r').ends_with("atime") && !word.ends_with("diratime")
@@ -193,5 +205,12 @@ mod tests {
         assert_eq!(options.data, ["mode=755", "size=65536k", "nr_inodes=10"]);
         let found = options.findings(&Pointer::from("/mounts/0/options"), true);
         assert!(found[0].message.contains("filesystem-specific"));
+    }
+
+    #[test]
+    fn every_supported_word_has_an_effect() {
+        for word in WORDS {
+            assert!(!matches!(effect(word), Effect::Data | Effect::Refused), "{word}");
+        }
     }
 }

@@ -1,0 +1,78 @@
+//! `crate-run features`: what this build supports, as JSON (features.md and features-linux.md of the specification).
+//!
+//! The content is fixed when crate-run is built; what the host lacks is `doctor`'s business.
+
+use serde_json::{Value, json};
+
+use crate::cli::version::SPEC;
+use crate::feature::mounts::WORDS;
+use crate::feature::namespaces::{KINDS, name_of};
+use crate::feature::{capabilities, hooks};
+
+/// Every capability that config.json may name.
+const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
+
+/// Answers the text for standard output.
+pub fn features() -> String {
+    let mut words = WORDS.to_vec();
+    words.sort_unstable();
+    let value = json!({
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": SPEC,
+        "hooks": hooks::KINDS,
+        "mountOptions": words,
+        "linux": linux(),
+        "annotations": { "org.opencontainers.runc.checkpoint.enabled": "false" },
+    });
+    serde_json::to_string_pretty(&value).expect("strings and numbers become JSON") + "\n"
+}
+
+fn linux() -> Value {
+    json!({
+        "namespaces": KINDS.map(name_of),
+        "capabilities": capabilities::names(ALL_CAPABILITIES),
+        "cgroup": { "v1": false, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
+        "seccomp": {
+            "enabled": true,
+            "actions": [
+                "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
+                "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
+            ],
+            "operators": [
+                "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT",
+                "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE",
+            ],
+            "archs": seccomp_archs(),
+            "knownFlags": [
+                "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+                "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+            ],
+            "supportedFlags": [
+                "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+            ],
+        },
+        "apparmor": { "enabled": true },
+        "selinux": { "enabled": true },
+        "intelRdt": { "enabled": false },
+        "mountExtensions": { "idmap": { "enabled": false } },
+        "netDevices": { "enabled": false },
+    })
+}
+
+/// The architectures for which the compiler has tables, on this one.
+fn seccomp_archs() -> &'static [&'static str] {
+    match std::env::consts::ARCH {
+        "aarch64" => &["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
+        _ => &["SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_specification_reads_it() {
+        let features: oci_spec::runtime::Features = serde_json::from_str(&super::features()).unwrap();
+        assert_eq!(features.oci_version_max(), "1.3.0");
+        assert!(features.mount_options().as_ref().unwrap().iter().any(|word| word == "rbind"));
+    }
+}
