@@ -1,7 +1,6 @@
 //! What a step does, in words.
 
 use crate_run_plan::Operation;
-use crate_run_sys::namespaces::flag;
 
 use crate::feature::limits::resource_name;
 use crate::feature::namespaces::{KINDS, name_of};
@@ -49,7 +48,8 @@ fn host_name(action: &HostAction) -> &'static str {
 }
 
 fn kinds(mask: u64) -> String {
-    let names: Vec<&str> = KINDS.iter().filter(|kind| mask & **kind != 0).map(|kind| name_of(*kind)).collect();
+    let names: Vec<&str> =
+        KINDS.iter().filter(|kind| mask & **kind != 0).map(|kind| name_of(*kind)).collect();
     if names.is_empty() { "no".to_owned() } else { names.join(", ") }
 }
 
@@ -67,7 +67,9 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::OpenRoot { path } => format!("open the root filesystem {path}"),
         HostAction::CloneTree { source, .. } => format!("clone the tree of {source}"),
-        HostAction::OpenNamespace { path, kind, .. } => format!("open the {} namespace {path}", name_of(*kind)),
+        HostAction::OpenNamespace { path, kind, .. } => {
+            format!("open the {} namespace {path}", name_of(*kind))
+        }
         HostAction::JoinPidNamespace { .. } => "enter the pid namespace for children".to_owned(),
         HostAction::OpenGate => "open the gate for start".to_owned(),
         HostAction::ConnectConsole { path } => format!("connect to the console socket {path}"),
@@ -163,13 +165,13 @@ fn child_itself(operation: &Operation) -> String {
         Op::RunHook { path, .. } => format!("run the hook {}", show(path)),
         Op::SetUmask { mask } => format!("set the umask to {mask:03o}"),
         Op::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
-        Op::LimitBounding { keep } => format!("keep {} capabilities in the bounding set", keep.count_ones()),
-        Op::SetGroups { groups } => format!("set {} supplementary groups", groups.len() / 4),
+        Op::LimitBounding { keep } => format!("keep {} in the bounding set", capabilities(*keep)),
+        Op::SetGroups { groups } => supplementary(groups),
         Op::SetIds { uid, gid } => format!("become user {uid}, group {gid}"),
         Op::SetCapabilities { effective, .. } => {
             format!("set the capability sets ({} effective)", effective.count_ones())
         }
-        Op::SetAmbient { capabilities } => format!("raise {} ambient capabilities", capabilities.count_ones()),
+        Op::SetAmbient { capabilities: set } => format!("raise {} in the ambient set", capabilities(*set)),
         Op::NoNewPrivileges {} => "set no_new_privs".to_owned(),
         Op::VerifyCredentials { .. } => "read the credentials back".to_owned(),
         Op::CloseDescriptors { first } => format!("close all descriptors from {first} at execve"),
@@ -186,7 +188,26 @@ fn child_itself(operation: &Operation) -> String {
     }
 }
 
-/// Does this birth make a user namespace?
-pub fn makes_user_namespace(kinds: u64) -> bool {
-    kinds & flag::USER != 0
+/// How many capabilities a set has.
+fn capabilities(set: u64) -> String {
+    match set.count_ones() {
+        0 => "no capability".to_owned(),
+        1 => "1 capability".to_owned(),
+        count => format!("{count} capabilities"),
+    }
+}
+
+/// The groups by number, as long as they fit into a line.
+fn supplementary(groups: &[u8]) -> String {
+    const MOST: usize = 8;
+    let (numbers, _) = groups.as_chunks::<4>();
+    match numbers.len() {
+        0 => "drop all supplementary groups".to_owned(),
+        1..=MOST => {
+            let numbers: Vec<String> =
+                numbers.iter().map(|gid| u32::from_ne_bytes(*gid).to_string()).collect();
+            format!("set the supplementary groups {}", numbers.join(", "))
+        }
+        count => format!("set {count} supplementary groups"),
+    }
 }

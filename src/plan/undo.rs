@@ -22,28 +22,22 @@ pub enum Undo {
 pub fn undo(action: &HostAction) -> Undo {
     use HostAction as Host;
     match action {
-        Host::ReserveId => Undo::By("remove the container's directory and all that is in it"),
+        Host::ReserveId => Undo::By("remove the container's directory"),
         Host::RecordIntent | Host::OpenGate | Host::RecordCreated => Undo::With("the container's directory"),
-        Host::CreateCgroup { .. } => {
-            Undo::By("kill what is in the cgroup, and remove each level that was made")
-        }
+        Host::CreateCgroup { .. } => Undo::By("kill what is in it, remove the levels made"),
         Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } => Undo::With("the cgroup"),
-        Host::EnableControllers { .. } => {
-            Undo::Stays("cgroups beside ours may rely on the controllers by now")
-        }
+        Host::EnableControllers { .. } => Undo::Stays("other cgroups may use them by now"),
         Host::OpenRoot { .. }
         | Host::CloneTree { .. }
         | Host::OpenNamespace { .. }
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,
         Host::WritePidFile { .. } => Undo::By("remove the file"),
         Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),
-        Host::GiveBirth { .. } => Undo::By("kill the newborn, wait for its end, and run the poststop hooks"),
+        Host::GiveBirth { .. } => Undo::By("kill it, reap it, run the poststop hooks"),
         Host::WriteIdMaps { .. } | Host::SetOomScore { .. } | Host::SetLimit { .. } => {
             Undo::With("the newborn")
         }
-        Host::RunHook { .. } => {
-            Undo::By("the poststop hooks of the engine take back what its hooks have done")
-        }
+        Host::RunHook { .. } => Undo::By("the engine's poststop hooks"),
     }
 }
 
@@ -54,7 +48,7 @@ impl Undo {
             Undo::EndsWithCommand => None,
             Undo::By(words) => Some(words.to_owned()),
             Undo::With(what) => Some(format!("goes with {what}")),
-            Undo::Stays(reason) => Some(format!("none: {reason}")),
+            Undo::Stays(reason) => Some(format!("none, {reason}")),
         }
     }
 }

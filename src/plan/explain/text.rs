@@ -49,8 +49,7 @@ pub fn text(plan: &Plan, places: &Places) -> String {
 fn summary(plan: &Plan) -> String {
     let by_host = plan.steps.iter().filter(|step| matches!(step.action, Action::Host(_))).count();
     let arrivals = project(plan).rendezvous().into_values().filter(|m| *m == Rendezvous::Arrival).count();
-    let times = if arrivals == 1 { "time".to_owned() } else { format!("{arrivals} times") };
-    let times = if arrivals == 1 { format!("one {times}") } else { times };
+    let times = if arrivals == 1 { "once".to_owned() } else { format!("{arrivals} times") };
     let (all, by_child) = (plan.steps.len(), plan.steps.len() - by_host);
     format!(
         "{all} steps: {by_host} of the host, {by_child} of the child; the child waits for the host {times}\n"

@@ -299,6 +299,12 @@ pub const RULES: &[Rule] = &[
         source: "pivot_root(2)",
     },
     Rule {
+        name: "the working directory is made before it is entered",
+        claim: Before(which::makes_directory, which::enters_directory),
+        reason: "an image may lack it",
+        source: "chdir(2), ENOENT",
+    },
+    Rule {
         name: "the working directory is entered before the program is looked up",
         claim: Before(which::enters_directory, which::finds_program),
         reason: "a relative name and an empty entry of PATH start at the working directory",

@@ -187,8 +187,7 @@ pub fn attaches_anything(step: &Step) -> bool {
 
 /// Makes files or directories in the root where they are missing.
 pub fn makes_files(step: &Step) -> bool {
-    let enters = matches!(child(step), Some(Op::EnterDirectory { attempt: 0, .. }));
-    enters || mounts(step) || makes_devices(step) || mounts_console(step)
+    makes_directory(step) || mounts(step) || makes_devices(step) || mounts_console(step)
 }
 
 pub fn opens_terminal(step: &Step) -> bool {
@@ -234,6 +233,10 @@ pub fn seals_root(step: &Step) -> bool {
 
 pub fn adopts_null(step: &Step) -> bool {
     matches!(child(step), Some(Op::AdoptNull {}))
+}
+
+pub fn makes_directory(step: &Step) -> bool {
+    matches!(child(step), Some(Op::MakeDirectory { .. }))
 }
 
 pub fn enters_directory(step: &Step) -> bool {

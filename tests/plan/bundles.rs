@@ -1,0 +1,62 @@
+//! Bundles that exist on every Linux machine: their root filesystem is /usr.
+
+use std::path::PathBuf;
+
+use crate_run::bundle::{Bundle, Source};
+use crate_run::feature::keyring::Keyring;
+use crate_run::feature::lsm::Labels;
+use crate_run::feature::terminal::Master;
+use crate_run::host::Host;
+use crate_run::plan::Plan;
+use crate_run::plan::compile::{Gate, Request, compile};
+use crate_run::state::ContainerId;
+use serde_json::{Value, json};
+
+/// What a plan is compiled from.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub config: String,
+    pub request: Request,
+    /// Security labels; no test machine has the modules that would let them through the check.
+    pub labels: Labels,
+    /// As if a standard stream of the runtime were /dev/null.
+    pub null_streams: bool,
+}
+
+/// What `create` wants.
+pub fn request() -> Request {
+    let id = ContainerId::new("example").expect("a plain name");
+    let (gate, master, keyring) = (Gate::Closed, Master::None, Keyring::Own);
+    Request { id, gate, master, preserved: 0, keyring, pid_file: None }
+}
+
+impl Wish {
+    pub fn new(config: String) -> Self {
+        Self { config, request: request(), labels: Labels::default(), null_streams: false }
+    }
+
+    pub fn source(&self) -> Source {
+        let file = PathBuf::from("/bundle/config.json");
+        let parsed = Source::parse(PathBuf::from("/bundle"), file, self.config.clone().into_bytes());
+        parsed.unwrap_or_else(|error| panic!("{error}\n{}", self.config))
+    }
+
+    pub fn plan(&self) -> Plan {
+        let (source, request) = (self.source(), &self.request);
+        let checked = Bundle::check(&source, &Host::for_tests(), &request.id, &request.master);
+        let mut bundle = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.config));
+        bundle.labels = self.labels.clone();
+        bundle.null_streams = self.null_streams;
+        compile(&bundle, request)
+    }
+}
+
+/// The least that the specification allows.
+pub fn minimal() -> Value {
+    json!({
+        "ociVersion": "1.2.0",
+        "process": { "user": { "uid": 0, "gid": 0 }, "args": ["/bin/sh"], "cwd": "/" },
+        "root": { "path": "/usr" },
+        "linux": { "cgroupsPath": "/example", "namespaces": [{ "type": "mount" }] }
+    })
+}
