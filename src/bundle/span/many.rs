@@ -89,7 +89,7 @@ mod tests {
             assert_eq!(found.get(pointer).copied(), place.map(|place| place.value.start), "{pointer}");
         }
         assert_eq!(found["/a"], 7);
-        assert_eq!(found.len(), 9);
+        assert_eq!(found.len(), 8);
     }
 
     #[test]

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let text = "{\n \"ä\": 1, \"b\": 2}".as_bytes();
-        let places = lines_and_columns(text, &[("", 0), ("/ä", 8), ("/b", 16)]);
+        let places = lines_and_columns(text, &[("", 0), ("/ä", 9), ("/b", 17)]);
         assert_eq!(places[""], (1, 1));
         assert_eq!(places["/ä"], (2, 7));
         assert_eq!(places["/b"], (2, 15));
