@@ -22,7 +22,7 @@ use oci_spec::runtime::{Hook as HookEntry, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::plan::{HostAction, Plan};
-use crate::state::HookState;
+use crate::state::{HookState, Status};
 
 const FEATURE: &str = "hooks";
 
@@ -131,7 +131,7 @@ pub fn before_pivot(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
     }
     for hook in &hooks.create_container {
         let why = "the engine acts inside, while the host's files are still in sight";
-        plan.child(FEATURE, in_child(hook, state), why).at(hook.at.clone());
+        plan.child(FEATURE, in_child(hook, state, Status::Creating), why).at(hook.at.clone());
     }
 }
 
@@ -139,14 +139,14 @@ pub fn before_pivot(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
 pub fn before_program(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
     for hook in &hooks.start_container {
         let why = "the image's own preparation, with the powers of the program";
-        plan.child(FEATURE, in_child(hook, state), why).at(hook.at.clone());
+        plan.child(FEATURE, in_child(hook, state, Status::Created), why).at(hook.at.clone());
     }
 }
 
-fn in_child(hook: &Hook, state: &HookState) -> Operation {
+fn in_child(hook: &Hook, state: &HookState, status: Status) -> Operation {
     let text = |text: &str| CString::new(text).expect("findings refuse NUL");
     let texts = |list: &[String]| list.iter().map(|entry| text(entry)).collect();
-    let (before, after) = state.around_pid("created");
+    let (before, after) = state.around_pid(status.word());
     Operation::RunHook {
         path: text(&hook.path.to_string_lossy()),
         arguments: texts(&hook.arguments),

@@ -106,7 +106,7 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
     if namespaces.makes(flag::USER) {
         found.extend(map_findings("/linux/uidMappings", "uid", &uids));
         found.extend(map_findings("/linux/gidMappings", "gid", &gids));
-    } else if !namespaces.has(flag::USER) && !(uids.is_empty() && gids.is_empty()) {
+    } else if !namespaces.has(flag::USER) && (!uids.is_empty() || !gids.is_empty()) {
         let at = if uids.is_empty() { "/linux/gidMappings" } else { "/linux/uidMappings" };
         let message = "id mappings need a user namespace of the container's own";
         found.push(Finding::error(at, message).cure("add {\"type\": \"user\"} to linux.namespaces"));
