@@ -37,7 +37,17 @@ impl Build {
     }
 }
 
+/// `--version` names the commit; a source tree without git has none.
+fn name_the_commit() {
+    let head = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    if let Some(head) = head.ok().filter(|head| head.status.success()) {
+        println!("cargo::rustc-env=CRATE_RUN_COMMIT={}", String::from_utf8_lossy(&head.stdout).trim());
+        println!("cargo::rerun-if-changed=.git/HEAD");
+    }
+}
+
 fn main() {
+    name_the_commit();
     let build = Build::from_environment();
     std::fs::create_dir_all(&build.out).expect("cargo's OUT_DIR can be written");
     let library = ["--crate-type=rlib"];
