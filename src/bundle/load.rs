@@ -33,7 +33,8 @@ impl Source {
     /// Reads `config` of the bundle, or `config.json` when it is `None`.
     pub fn load(directory: &Path, config: Option<&Path>) -> Result<Self, Error> {
         let failed = |error| Error::file("open the bundle", directory, error);
-        let directory = std::path::absolute(directory).map_err(failed)?;
+        // By components, so that `bundle/` and `bundle` are told by one name.
+        let directory: PathBuf = std::path::absolute(directory).map_err(failed)?.components().collect();
         if !std::fs::metadata(&directory).map_err(failed)?.is_dir() {
             return Err(failed(std::io::ErrorKind::NotADirectory.into()));
         }
