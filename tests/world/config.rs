@@ -26,8 +26,8 @@ pub const DOCKER: [&str; 14] = [
 ];
 
 /// The least that is a container of its own: all namespaces but user and time, the usual mounts, Docker's
-/// capabilities; no limits, no filter, no masks. Its cgroup lies below that of the world.
-pub fn plain(rootfs: &Path, world: &str) -> Value {
+/// capabilities; no limits, no filter, no masks.
+pub fn plain(rootfs: &Path, cgroup: &str) -> Value {
     json!({
         "ociVersion": "1.2.0",
         "process": {
@@ -42,7 +42,7 @@ pub fn plain(rootfs: &Path, world: &str) -> Value {
         "hostname": "inside",
         "mounts": mounts(),
         "linux": {
-            "cgroupsPath": format!("/{world}/container"),
+            "cgroupsPath": cgroup,
             "namespaces": [
                 { "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "uts" },
                 { "type": "mount" }, { "type": "cgroup" }
@@ -51,17 +51,18 @@ pub fn plain(rootfs: &Path, world: &str) -> Value {
     })
 }
 
+fn entry(target: &str, kind: &str, source: &str, options: &[&str]) -> Value {
+    json!({ "destination": target, "type": kind, "source": source, "options": options })
+}
+
 fn mounts() -> Value {
-    let one = |target: &str, kind: &str, options: &[&str]| json!({ "destination": target, "type": kind, "source": kind, "options": options });
+    let one = |target, kind, options| entry(target, kind, kind, options);
     let closed = ["nosuid", "noexec", "nodev"];
+    let terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
     json!([
         one("/proc", "proc", &closed),
         one("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        one(
-            "/dev/pts",
-            "devpts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
-        ),
+        one("/dev/pts", "devpts", &terminals),
         one("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         one("/dev/mqueue", "mqueue", &closed),
         one("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
@@ -69,10 +70,20 @@ fn mounts() -> Value {
     ])
 }
 
+/// Lets the container run these words.
+pub fn runs(config: &mut Value, words: &[&str]) {
+    config["process"]["args"] = words.iter().copied().collect();
+}
+
+/// Lets the container live until it is killed.
+pub fn sleeps(config: &mut Value) {
+    runs(config, &["sleep", "1000000"]);
+}
+
 /// Adds one more mount at the end.
 pub fn mount(config: &mut Value, target: &str, kind: &str, source: &str, options: &[&str]) {
-    let entry = json!({ "destination": target, "type": kind, "source": source, "options": options });
-    config["mounts"].as_array_mut().expect("a list of mounts").push(entry);
+    let mounts = config["mounts"].as_array_mut().expect("a list of mounts");
+    mounts.push(entry(target, kind, source, options));
 }
 
 /// Adds a bind mount of a file or directory of the host.

@@ -99,6 +99,7 @@ impl World {
         let tag = format!("crate-run-{test}-{}", std::process::id());
         let directory = std::env::temp_dir().join(&tag);
         fs::create_dir(&directory).expect("a directory for this test");
+        fs::create_dir(Path::new(CGROUPS).join(&tag)).expect("a cgroup for this test");
         let fixtures = fixtures?;
         Some(Self {
             test,
@@ -139,7 +140,8 @@ impl World {
         &self.binary
     }
 
-    /// The root filesystem that all tests share: nothing may be written to it.
+    /// The root filesystem that all tests share: nothing may be written to it. Mount on what is there, such as
+    /// /mnt, for a mount point that is missing would be made.
     pub fn shared_rootfs(&self) -> PathBuf {
         self.fixtures.join("rootfs")
     }
@@ -165,9 +167,14 @@ impl World {
         self.bundles.get()
     }
 
-    /// A new bundle: the plain configuration of [`config::plain`] with what `change` does to it.
+    /// A new bundle: the plain configuration of [`config::plain`] with what `change` does to it. Its cgroup is
+    /// `container` below that of the world.
     pub fn bundle(&self, change: impl FnOnce(&mut Value)) -> PathBuf {
-        let mut config = config::plain(&self.shared_rootfs(), &self.tag);
+        self.bundle_for("container", change)
+    }
+
+    fn bundle_for(&self, id: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
+        let mut config = config::plain(&self.shared_rootfs(), &format!("/{}/{id}", self.tag));
         change(&mut config);
         let bundle = self.file(&format!("bundle-{}", self.next_number()));
         fs::create_dir(&bundle).expect("a directory for the bundle");
@@ -176,9 +183,9 @@ impl World {
         bundle
     }
 
-    /// A container with a bundle of its own, which is not made yet.
+    /// A container with a bundle of its own, which is not made yet. Its cgroup has the name `id`.
     pub fn container(&self, id: &str, change: impl FnOnce(&mut Value)) -> Container<'_> {
-        Container::new(self, id, self.bundle(change))
+        Container::new(self, id, self.bundle_for(id, change))
     }
 
     /// crate-run with the `--root` of this world, ready to be given words.
@@ -210,7 +217,7 @@ impl World {
         container.run(&[]).ok().stdout
     }
 
-    /// A cgroup below this world's own, as a path of the host.
+    /// The cgroup of the container `id`, below that of this world, as a path of the host.
     pub fn cgroup(&self, id: &str) -> PathBuf {
         Path::new(CGROUPS).join(&self.tag).join(id)
     }
