@@ -54,7 +54,7 @@ pub struct Line {
 
 impl Line {
     /// The id outside that `inside` stands for.
-    fn outside_of(&self, inside: u32) -> Option<u32> {
+    pub fn outside_of(&self, inside: u32) -> Option<u32> {
         let offset = inside.checked_sub(self.inside)?;
         (offset < self.size).then(|| self.outside.wrapping_add(offset))
     }

@@ -6,14 +6,19 @@
 //! and target are each a descriptor, and no moment exists at which a read-only mount is writable.
 //!
 //! proc, sysfs, mqueue and cgroup2 show the namespaces of the process that makes them: they are made by the
-//! child, inside its own.
+//! child, inside its own. Where the namespace that they show is not the container's, the kernel may refuse; then
+//! the host's tree is bound in their place.
+//!
+//! A tmpfs with the option tmpcopyup begins with what the image has at its place: see `copyup`.
 //!
 //! OCI: config.md, Mounts. Options: mount(8), mount_setattr(2); the words are in `options`.
 //!
 //! Order: as listed. The target of proc and sysfs, and /dev, must not be symbolic links of the image
 //! (CVE-2019-19921, CVE-2025-54867); nothing but a few known files may be mounted below /proc (CVE-2019-16884).
 
+mod copyup;
 mod options;
+mod users;
 
 use std::ffi::CString;
 use std::path::Path;
@@ -21,11 +26,13 @@ use std::path::Path;
 use crate_run_plan::Operation;
 use crate_run_plan::operation::target;
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::{Depth, propagation};
+use crate_run_sys::mounts::{Depth, attribute, propagation};
 use oci_spec::runtime::{Mount as MountEntry, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::{InsidePath, OutsidePath};
+use crate::feature::identity;
+use crate::feature::namespaces;
 use crate::feature::rootfs::{Propagation, Rootfs};
 use crate::plan::{Deep, HostAction, Plan, TreeChange};
 
@@ -47,8 +54,10 @@ pub struct Mount {
 pub enum Kind {
     /// A tree of the host.
     Bind { source: OutsidePath, depth: Depth },
-    /// A new filesystem.
-    New { filesystem: String, source: String },
+    /// A new filesystem, or where it is refused this tree of the host.
+    New { filesystem: String, source: String, instead: Option<OutsidePath> },
+    /// A tmpfs that is filled before the birth.
+    CopyUp(copyup::CopyUp),
     /// New options for what is there already.
     Change,
 }
@@ -96,8 +105,29 @@ fn entries(spec: &Spec) -> &[MountEntry] {
 }
 
 pub fn resolve(spec: &Spec, bundle: &Path) -> Vec<Mount> {
+    let namespaces = namespaces::resolve(spec);
+    let identity = identity::resolve(spec, &namespaces);
+    let label = spec.linux().as_ref().and_then(|linux| linux.mount_label().as_deref()).unwrap_or("");
     let at = |index| Pointer::from("/mounts").index(index);
-    entries(spec).iter().enumerate().filter_map(|(index, entry)| one(entry, bundle, at(index))).collect()
+    let mounts = entries(spec).iter().enumerate().filter_map(|(index, entry)| one(entry, bundle, at(index)));
+    let finished = mounts.map(|mut mount| {
+        if let Kind::New { filesystem, instead, .. } = &mut mount.kind {
+            *instead = users::instead(filesystem, &namespaces);
+            label_data(filesystem, label, &mut mount.options);
+            if filesystem == "tmpfs" && mount.options.copy_up {
+                mount.kind = Kind::CopyUp(copyup::CopyUp::new(&mount.options, &identity));
+            }
+        }
+        mount
+    });
+    finished.collect()
+}
+
+/// The SELinux label of every file in it; some filesystems have labels of their own kind.
+fn label_data(filesystem: &str, label: &str, options: &mut Options) {
+    if !label.is_empty() && !matches!(filesystem, "proc" | "sysfs" | "mqueue" | "cgroup2") {
+        options.data.push(format!("context={label}"));
+    }
 }
 
 fn one(entry: &MountEntry, bundle: &Path, at: Pointer) -> Option<Mount> {
@@ -113,13 +143,14 @@ fn one(entry: &MountEntry, bundle: &Path, at: Pointer) -> Option<Mount> {
     } else {
         let filesystem = if typ == "cgroup" { "cgroup2" } else { typ }.to_owned();
         let source = source.and_then(Path::to_str).filter(|source| !source.is_empty());
-        Kind::New { source: source.unwrap_or(&filesystem).to_owned(), filesystem }
+        Kind::New { source: source.unwrap_or(&filesystem).to_owned(), filesystem, instead: None }
     };
     Some(Mount { target, kind, options, at })
 }
 
 pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
+    let identity = identity::resolve(spec, &namespaces::resolve(spec));
     for (index, entry) in entries(spec).iter().enumerate() {
         let at = Pointer::from("/mounts").index(index);
         let Some(mount) = one(entry, bundle, at.clone()) else {
@@ -128,7 +159,15 @@ pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
         };
         found.extend(target_findings(entry, &mount));
         found.extend(source_findings(entry, &mount));
-        found.extend(mount.options.findings(&at.key("options"), matches!(mount.kind, Kind::Bind { .. })));
+        let options = at.key("options");
+        found.extend(mount.options.findings(&options));
+        match (&mount.kind, &identity.maps) {
+            (Kind::New { .. }, Some(maps)) => {
+                found.extend(users::findings(entry.options().as_deref().unwrap_or_default(), maps, &options));
+            }
+            (Kind::New { .. }, None) => {}
+            _ => found.extend(mount.options.findings_without_filesystem(&options)),
+        }
         if entry.uid_mappings().is_some() || entry.gid_mappings().is_some() {
             let message = "idmapped mounts are not supported yet";
             found.push(Finding::error(at, message));
@@ -148,7 +187,8 @@ fn target_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
     let mut found = Vec::new();
     let (at, target) = (mount.at.key("destination"), mount.target.as_str());
     if !entry.destination().is_absolute() {
-        let message = format!("the mount destination {:?} is relative and is taken from /", entry.destination());
+        let message =
+            format!("the mount destination {:?} is relative and is taken from /", entry.destination());
         found.push(Finding::warning(at.clone(), message).cure("write it with a leading slash"));
     }
     if target == "/" && mount.kind != Kind::Change {
@@ -170,7 +210,7 @@ fn target_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
 
 fn source_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
     match &mount.kind {
-        Kind::Bind { source, .. } => match std::fs::symlink_metadata(source.as_path()) {
+        Kind::Bind { source, .. } => match std::fs::metadata(source.as_path()) {
             Ok(_) => Vec::new(),
             Err(error) => {
                 let reason = match error.kind() {
@@ -187,7 +227,7 @@ fn source_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
             let message = "a mount without a type must be a bind mount";
             vec![Finding::error(at, message).cure("add \"type\", or the option \"bind\"")]
         }
-        Kind::New { filesystem, source } if filesystem.contains('\0') || source.contains('\0') => {
+        Kind::New { filesystem, source, .. } if filesystem.contains('\0') || source.contains('\0') => {
             vec![Finding::error(mount.at.clone(), "type and source must be free of NUL characters")]
         }
         _ => Vec::new(),
@@ -201,18 +241,40 @@ pub fn is_bound(mounts: &[Mount], path: &str) -> bool {
 
 /// Before the birth: clones the sources of the bind mounts. Answers the slot of each mount's tree.
 pub fn prepare(mounts: &[Mount], rootfs: &Rootfs, plan: &mut Plan) -> Vec<Option<Slot>> {
-    mounts
-        .iter()
-        .map(|mount| {
-            let Kind::Bind { source, depth } = &mount.kind else { return None };
-            let slot = plan.new_slot();
-            let change = tree_change(&mount.options, rootfs);
-            let clone = HostAction::CloneTree { source: source.clone(), depth: *depth, change, slot };
-            let why = "opened before the container exists; its options are set while nobody can see it";
-            plan.host(FEATURE, clone, why).at(mount.at.clone());
-            Some(slot)
-        })
-        .collect()
+    let mut trees = Vec::with_capacity(mounts.len());
+    for (index, mount) in mounts.iter().enumerate() {
+        let tree = match &mount.kind {
+            Kind::Bind { source, depth } => {
+                let change = tree_change(&mount.options, rootfs);
+                let why = "opened before the container exists; its options are set while nobody can see it";
+                Some(clone(mount, source, *depth, change, why, plan))
+            }
+            Kind::New { instead: Some(source), .. } => {
+                let change = users::change_instead(tree_change(&mount.options, rootfs));
+                let why =
+                    "kept ready: the kernel may refuse a new one, for what it shows is not the container's";
+                Some(clone(mount, source, Depth::Tree, change, why, plan))
+            }
+            Kind::CopyUp(copy) => copyup::prepare(mount, copy, mounts[..index].iter().zip(&trees), plan),
+            Kind::New { .. } | Kind::Change => None,
+        };
+        trees.push(tree);
+    }
+    trees
+}
+
+fn clone(
+    mount: &Mount,
+    source: &OutsidePath,
+    depth: Depth,
+    change: TreeChange,
+    why: &'static str,
+    plan: &mut Plan,
+) -> Slot {
+    let slot = plan.new_slot();
+    plan.host(FEATURE, HostAction::CloneTree { source: source.clone(), depth, change, slot }, why)
+        .at(mount.at.clone());
+    slot
 }
 
 /// A clone stays in the peer group of its source: unless shared mounts are wanted, it becomes a slave, as a bind
@@ -235,8 +297,32 @@ fn tree_change(options: &Options, rootfs: &Rootfs) -> TreeChange {
 /// In the child, in the listed order.
 pub fn steps(mounts: &[Mount], trees: &[Option<Slot>], plan: &mut Plan) {
     for (mount, tree) in mounts.iter().zip(trees) {
-        let (operation, why) = operation(mount, *tree);
-        plan.child(FEATURE, operation, why).at(mount.at.clone());
+        let attach =
+            tree.map(|tree| Operation::MountTree { tree, target: mount.target.text(), rule: mount.rule() });
+        let step = match (&mount.kind, attach) {
+            (Kind::New { filesystem, source, .. }, attach) => {
+                let new = new(mount, filesystem, source);
+                let step = plan.child(FEATURE, new, reason(filesystem, &mount.target));
+                step.alternative = attach;
+                step
+            }
+            (Kind::Bind { source, .. }, Some(attach)) => {
+                plan.child(FEATURE, attach, format!("{source} of the host appears at {}", mount.target))
+            }
+            (Kind::CopyUp(_), Some(attach)) => plan.child(
+                FEATURE,
+                attach,
+                "what was there is in it; what is written to it is gone with the container",
+            ),
+            (Kind::CopyUp(_), None) => {
+                plan.child(FEATURE, new(mount, "tmpfs", "tmpfs"), reason("tmpfs", &mount.target))
+            }
+            (Kind::Bind { .. } | Kind::Change, _) => {
+                change(mount, plan);
+                continue;
+            }
+        };
+        step.at(mount.at.clone());
     }
 }
 
@@ -244,41 +330,49 @@ fn c(text: &str) -> CString {
     CString::new(text).expect("findings refuse NUL")
 }
 
-fn operation(mount: &Mount, tree: Option<Slot>) -> (Operation, String) {
-    let (target, options) = (mount.target.text(), &mount.options);
-    match (&mount.kind, tree) {
-        (Kind::Bind { source, .. }, Some(tree)) => (
-            Operation::MountTree { tree, target, rule: mount.rule() },
-            format!("{source} of the host appears at {}", mount.target),
-        ),
-        (Kind::New { filesystem, source }, _) => (
-            Operation::MountNew {
-                filesystem: c(filesystem),
-                source: c(source),
-                options: options.data.iter().map(|option| c(option)).collect(),
-                attributes: options.set & !options.clear,
-                propagation: options.propagation.map_or(0, |(kind, _)| kind),
-                target,
-                rule: mount.rule(),
-            },
-            reason(filesystem, &mount.target),
-        ),
-        _ => (
-            Operation::ChangeMount {
-                target,
-                set: options.set,
-                clear: options.clear,
-                propagation: options.propagation.map_or(0, |(kind, _)| kind),
-                tree: 0,
-            },
-            format!("other options for the mount at {}", mount.target),
-        ),
+fn new(mount: &Mount, filesystem: &str, source: &str) -> Operation {
+    let options = &mount.options;
+    let data = options.superblock.iter().chain(&options.data).map(|option| c(option));
+    // A disk that cannot be written refuses a superblock that could be; the kernel's own filesystems share theirs.
+    let on_disk = !matches!(filesystem, "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue" | "cgroup2");
+    let read_only = on_disk && options.attributes() & attribute::RDONLY != 0;
+    Operation::MountNew {
+        filesystem: c(filesystem),
+        source: c(source),
+        options: read_only.then(|| c("ro")).into_iter().chain(data).collect(),
+        attributes: options.attributes(),
+        propagation: options.propagation.map_or(0, |(kind, _)| kind),
+        target: mount.target.text(),
+        rule: mount.rule(),
+    }
+}
+
+/// The words for the tree first, then those for the mount itself.
+fn change(mount: &Mount, plan: &mut Plan) {
+    let (options, why) = (&mount.options, format!("other options for the mount at {}", mount.target));
+    let change = |set, clear, tree, propagation| Operation::ChangeMount {
+        target: mount.target.text(),
+        set,
+        clear,
+        propagation,
+        tree,
+    };
+    let deep = |deep| options.propagation.filter(|(_, depth)| *depth == deep).map_or(0, |(kind, _)| kind);
+    if options.tree_set | options.tree_clear | deep(Deep::Tree) != 0 {
+        let tree = change(options.tree_set, options.tree_clear, 1, deep(Deep::Tree));
+        plan.child(FEATURE, tree, why.clone()).at(mount.at.clone());
+    }
+    if options.set | options.clear | deep(Deep::One) != 0 {
+        let one = change(options.set, options.clear, 0, deep(Deep::One));
+        plan.child(FEATURE, one, why).at(mount.at.clone());
     }
 }
 
 fn reason(filesystem: &str, target: &InsidePath) -> String {
     match filesystem {
-        "proc" => "a procfs shows the pid namespace of the process that mounts it: only our own processes".into(),
+        "proc" => {
+            "a procfs shows the pid namespace of the process that mounts it: only our own processes".into()
+        }
         "sysfs" => "a sysfs shows the network namespace of the process that mounts it".into(),
         "mqueue" => "POSIX message queues of our own ipc namespace".into(),
         "cgroup2" => "seen from our cgroup namespace, our own cgroup is the root of the hierarchy".into(),

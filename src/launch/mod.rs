@@ -1,6 +1,7 @@
 //! Carrying out a plan: the host's half, the sealed child, and what comes after.
 
 mod caller;
+mod copyup;
 pub mod failure;
 pub mod foreground;
 pub mod hook;

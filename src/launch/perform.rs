@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::feature::identity::Maps;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
-use crate::launch::{failure, hook};
+use crate::launch::{copyup, failure, hook};
 use crate::plan::compile::Request;
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::{Action, Deep, HostAction, Plan, TreeChange};
@@ -193,6 +193,12 @@ impl<'a> Launch<'a> {
                 let tree = clone_tree(crate_run_sys::Fd::CWD, &source.text(), *depth)
                     .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
                 self.slots.insert(*slot, changed(host::owned(tree), change)?);
+                Ok(())
+            }
+            HostAction::FillTmpfs { tree, path, options, uid, gid, change, slot } => {
+                let Some(tree) = self.slots.get(tree) else { return Ok(()) };
+                let filled = copyup::filled_tmpfs(tree, path, options, (*uid, *gid))?;
+                self.slots.insert(*slot, changed(filled, change)?);
                 Ok(())
             }
             HostAction::OpenNamespace { path, kind, slot } => self.open_namespace(path.as_path(), *kind, *slot),

@@ -33,6 +33,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::AttachDeviceFilter { .. } => "AttachDeviceFilter",
         Host::OpenRoot { .. } => "OpenRoot",
         Host::CloneTree { .. } => "CloneTree",
+        Host::FillTmpfs { .. } => "FillTmpfs",
         Host::OpenNamespace { .. } => "OpenNamespace",
         Host::JoinPidNamespace { .. } => "JoinPidNamespace",
         Host::OpenGate => "OpenGate",
@@ -67,6 +68,7 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::OpenRoot { path } => format!("open the root filesystem {path}"),
         HostAction::CloneTree { source, .. } => format!("clone the tree of {source}"),
+        HostAction::FillTmpfs { path, .. } => format!("fill a tmpfs with what the image has at {path}"),
         HostAction::OpenNamespace { path, kind, .. } => {
             format!("open the {} namespace {path}", name_of(*kind))
         }

@@ -1,13 +1,14 @@
 //! A step: who does what, why, and where `config.json` asked for it.
 
 use std::borrow::Cow;
+use std::ffi::CString;
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::mounts::Depth;
 
 use crate::bundle::finding::Pointer;
-use crate::bundle::path::OutsidePath;
+use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::cgroup::{CgroupPath, Setting};
 use crate::feature::hooks::Hook;
 
@@ -64,6 +65,16 @@ pub enum HostAction {
     OpenRoot { path: OutsidePath },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
     CloneTree { source: OutsidePath, depth: Depth, change: TreeChange, slot: Slot },
+    /// Makes a detached tmpfs with a copy of the directory `path` of `tree`; of `uid` and `gid`, if nothing is there.
+    FillTmpfs {
+        tree: Slot,
+        path: InsidePath,
+        options: Vec<CString>,
+        uid: u32,
+        gid: u32,
+        change: TreeChange,
+        slot: Slot,
+    },
     /// Opens an existing namespace of this CLONE_NEW* type.
     OpenNamespace { path: OutsidePath, kind: u64, slot: Slot },
     /// Enters a pid namespace for the children of the runtime.

@@ -29,6 +29,7 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::EnableControllers { .. } => Undo::Stays("other cgroups may use them by now"),
         Host::OpenRoot { .. }
         | Host::CloneTree { .. }
+        | Host::FillTmpfs { .. }
         | Host::OpenNamespace { .. }
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,
         Host::WritePidFile { .. } => Undo::By("remove the file"),

@@ -20,8 +20,12 @@ pub struct Options {
     pub bind: Option<Depth>,
     /// `remount`.
     pub remount: bool,
+    /// `tmpcopyup`: a tmpfs begins with what the image has at its place.
+    pub copy_up: bool,
     /// Words for the filesystem itself, in order.
     pub data: Vec<String>,
+    /// Words for any superblock, such as `sync`; of a bind mount they change nothing.
+    pub superblock: Vec<String>,
     /// Words that are known and not supported.
     refused: Vec<usize>,
 }
@@ -35,6 +39,9 @@ enum Effect {
     Propagate(u64, Deep),
     Bind(Depth),
     Remount,
+    CopyUp,
+    /// For the superblock, of whatever type it is.
+    Superblock,
     /// The default of every mount, or nothing that this kernel interface knows.
     Nothing,
     /// Known, and not to be had.
@@ -88,9 +95,11 @@ fn effect(word: &str) -> Effect {
         "bind" => Bind(Depth::One),
         "rbind" => Bind(Depth::Tree),
         "remount" => Remount,
+        "tmpcopyup" => CopyUp,
+        "sync" | "dirsync" | "lazytime" => Superblock,
         "defaults" | "async" | "nomand" | "mand" | "nolazytime" | "iversion" | "noiversion" | "silent"
         | "loud" | "nofail" | "auto" | "noauto" | "user" | "nouser" => Nothing,
-        "idmap" | "ridmap" | "tmpcopyup" => Refused,
+        "idmap" | "ridmap" => Refused,
         _ => Data,
     }
 }
@@ -98,13 +107,14 @@ fn effect(word: &str) -> Effect {
 /// Every word that is supported, for `features`.
 #[rustfmt::skip]
 pub const WORDS: &[&str] = &[
-    "async", "atime", "auto", "bind", "defaults", "dev", "diratime", "exec", "iversion", "loud", "mand",
+    "async", "atime", "auto", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion",
+    "lazytime", "loud", "mand",
     "noatime", "noauto", "nodev", "nodiratime", "noexec", "nofail", "noiversion", "nolazytime", "nomand",
     "norelatime", "nostrictatime", "nosuid", "nosymfollow", "nouser", "private", "ratime", "rbind",
     "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec",
     "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro",
     "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared",
-    "silent", "slave", "strictatime", "suid", "symfollow", "unbindable", "user",
+    "silent", "slave", "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable", "user",
 ];
 
 /// The access time words; they replace each other, so the whole field is cleared with each.
@@ -144,6 +154,8 @@ impl Options {
             Effect::Propagate(kind, deep) => self.propagation = Some((kind, deep)),
             Effect::Bind(depth) => self.bind = Some(depth),
             Effect::Remount => self.remount = true,
+            Effect::CopyUp => self.copy_up = true,
+            Effect::Superblock => self.superblock.push(word.to_owned()),
             Effect::Nothing => {}
             Effect::Refused => self.refused.push(index),
             // An engine's own marks (mount(8): x-*) are for people and tools, not for the kernel.
@@ -152,21 +164,29 @@ impl Options {
         }
     }
 
+    /// The attributes of a new mount, which has nothing below it: the words for the tree first, as for a bind mount.
+    pub fn attributes(&self) -> u64 {
+        self.tree_set & !self.clear | self.set
+    }
+
+    /// What is wrong with the words, at the pointer of the list, for a mount that brings no filesystem of its own.
+    pub fn findings_without_filesystem(&self, at: &Pointer) -> Vec<Finding> {
+        let data = self.data.iter().find(|word| !matches!(word.as_str(), "z" | "Z"));
+        let Some(word) = data else { return Vec::new() };
+        let what = if self.remount { "a remount" } else { "bind mounts" };
+        let message = format!(
+            "{what} cannot have any filesystem-specific options applied, and {word:?} is not a mount option"
+        );
+        vec![Finding::error(at.clone(), message).cure("leave it out, or correct the spelling")]
+    }
+
     /// What is wrong with the words, at the pointer of the list.
-    pub fn findings(&self, at: &Pointer, is_bind: bool) -> Vec<Finding> {
+    pub fn findings(&self, at: &Pointer) -> Vec<Finding> {
         let mut found: Vec<Finding> = self
             .refused
             .iter()
             .map(|index| Finding::error(at.index(*index), "this mount option is not supported yet"))
             .collect();
-        let data: Vec<&String> = self.data.iter().filter(|word| !matches!(word.as_str(), "z" | "Z")).collect();
-        if is_bind && !data.is_empty() {
-            let message = format!(
-                "bind mounts cannot have any filesystem-specific options applied, and {:?} is not a mount option",
-                data[0]
-            );
-            found.push(Finding::error(at.clone(), message).cure("leave it out, or correct the spelling"));
-        }
         if self.data.iter().any(|word| word.contains('\0')) {
             found.push(Finding::error(at.clone(), "mount options must be free of NUL characters"));
         }
@@ -187,7 +207,17 @@ mod tests {
         let options = parse("ro nosuid rw");
         assert_eq!((options.set, options.clear), (attribute::NOSUID, attribute::RDONLY));
         let options = parse("noatime strictatime");
-        assert_eq!((options.set, options.clear), (attribute::STRICTATIME, attribute::ATIME & !attribute::STRICTATIME | attribute::ATIME));
+        assert_eq!(
+            (options.set, options.clear),
+            (attribute::STRICTATIME, attribute::ATIME & !attribute::STRICTATIME | attribute::ATIME)
+        );
+    }
+
+    #[test]
+    fn a_new_mount_has_what_was_asked_last() {
+        assert_eq!(parse("nosuid strictatime").attributes(), attribute::NOSUID | attribute::STRICTATIME);
+        assert_eq!(parse("rro rnoatime").attributes(), attribute::RDONLY | attribute::NOATIME);
+        assert_eq!(parse("rro rw relatime").attributes(), 0);
     }
 
     #[test]
@@ -201,9 +231,10 @@ mod tests {
 
     #[test]
     fn data_goes_to_the_filesystem() {
-        let options = parse("nosuid mode=755 size=65536k,nr_inodes=10 x-systemd.automount");
+        let options = parse("nosuid mode=755 size=65536k,nr_inodes=10 x-systemd.automount sync");
+        assert_eq!(options.superblock, ["sync"], "a bind mount may have it");
         assert_eq!(options.data, ["mode=755", "size=65536k", "nr_inodes=10"]);
-        let found = options.findings(&Pointer::from("/mounts/0/options"), true);
+        let found = options.findings_without_filesystem(&Pointer::from("/mounts/0/options"));
         assert!(found[0].message.contains("filesystem-specific"));
     }
 

@@ -23,6 +23,7 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::AttachDeviceFilter { .. } => &["bpf(2)", "cgroups(7)"],
         Host::OpenRoot { .. } => &["open_tree(2)", "mount_setattr(2)", "fchdir(2)"],
         Host::CloneTree { .. } => &["open_tree(2)", "mount_setattr(2)"],
+        Host::FillTmpfs { .. } => &["tmpfs(5)", "fsmount(2)", "openat2(2)", "mount_setattr(2)"],
         Host::OpenNamespace { .. } => &["open(2)", "ioctl_ns(2)"],
         Host::JoinPidNamespace { .. } => &["setns(2)", "pid_namespaces(7)"],
         Host::OpenGate => &["unix(7)", "listen(2)"],

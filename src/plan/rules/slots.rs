@@ -21,7 +21,9 @@ fn filled_by(step: &Step) -> Vec<Slot> {
     use HostAction as Host;
     use Operation as Op;
     match &step.action {
-        Action::Host(Host::CloneTree { slot, .. } | Host::OpenNamespace { slot, .. }) => vec![*slot],
+        Action::Host(
+            Host::CloneTree { slot, .. } | Host::FillTmpfs { slot, .. } | Host::OpenNamespace { slot, .. },
+        ) => vec![*slot],
         Action::Host(Host::OpenRoot { .. }) => vec![Slot::ROOT_TREE],
         Action::Host(Host::OpenGate) => vec![Slot::GATE],
         Action::Host(Host::ConnectConsole { .. }) => vec![Slot::CONSOLE],
@@ -38,6 +40,7 @@ fn used(step: &Step) -> Vec<Slot> {
     use Operation as Op;
     let operation = match &step.action {
         Action::Host(HostAction::JoinPidNamespace { slot }) => return vec![*slot],
+        Action::Host(HostAction::FillTmpfs { tree, .. }) => return vec![*tree],
         Action::Host(_) => return Vec::new(),
         Action::Child(operation) => operation,
     };

@@ -65,8 +65,11 @@ pub fn filters_devices(step: &Step) -> bool {
 
 /// Opens a descriptor that the child inherits.
 pub fn opens_for_child(step: &Step) -> bool {
-    let opens = matches!(host(step), Some(Host::OpenRoot { .. } | Host::CloneTree { .. } | Host::OpenGate));
-    opens || matches!(host(step), Some(Host::OpenNamespace { .. } | Host::ConnectConsole { .. }))
+    let trees =
+        matches!(host(step), Some(Host::OpenRoot { .. } | Host::CloneTree { .. } | Host::FillTmpfs { .. }));
+    let others =
+        matches!(host(step), Some(Host::OpenNamespace { .. } | Host::ConnectConsole { .. } | Host::OpenGate));
+    trees || others
 }
 
 pub fn joins_pids(step: &Step) -> bool {
