@@ -17,7 +17,6 @@
 
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use crate_run_sys::{host, process, signals};
 use nix::libc;
@@ -30,7 +29,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process, wait, waitid,
 };
 
-use crate::error::Error;
+use crate::error::{Error, StepError};
 use crate::launch::caller::{CallerTerminal, Place};
 use crate::launch::relay::{Arrival, Relay};
 
@@ -58,8 +57,9 @@ impl Watch {
         signals::block_all();
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let signals = SignalFd::with_flags(&SigSet::all(), flags)
-            .map_err(|errno| trouble("receive the signals of", errno))?;
-        set_child_subreaper(true).map_err(|errno| trouble("become the parent of all orphans of", errno))?;
+            .map_err(|errno| trouble("receive the signals for the container", "signalfd4(2)", errno))?;
+        set_child_subreaper(true)
+            .map_err(|errno| trouble("become the parent of the container's orphans", "prctl(2)", errno))?;
         Ok(Self { signals })
     }
 }
@@ -95,8 +95,8 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn open(master: OwnedFd, input: BorrowedFd<'a>, output: BorrowedFd<'a>) -> Result<Self, Error> {
-        let relay =
-            Relay::new(master, input, output).map_err(|errno| trouble("use the terminal of", errno))?;
+        let relay = Relay::new(master, input, output)
+            .map_err(|errno| trouble("connect the container's terminal", "ioctl(2)", errno))?;
         let mut desk = Self { relay, caller: CallerTerminal::of(input, output), place: Place::Background };
         desk.resume();
         Ok(desk)
@@ -177,7 +177,10 @@ impl Foreground<'_> {
     fn next_signal(&self) -> Result<Option<i32>, Error> {
         let own = getpid().as_raw_nonzero().get();
         loop {
-            let signal = self.signals.read_signal().map_err(|errno| trouble("read the signals of", errno))?;
+            let signal = self
+                .signals
+                .read_signal()
+                .map_err(|errno| trouble("receive a signal for the container", "read(2)", errno))?;
             match signal {
                 Some(signal) if signal.ssi_pid as i32 == own => {}
                 other => return Ok(other.map(|signal| signal.ssi_signo as i32)),
@@ -214,14 +217,14 @@ impl Foreground<'_> {
                 Ok(Some((pid, status))) if Some(pid) == self.pid => _ = self.status.get_or_insert(status),
                 Ok(Some(_)) | Err(Errno::INTR) => {}
                 Ok(None) | Err(Errno::CHILD) => break,
-                Err(errno) => return Err(trouble("wait for the children of", errno)),
+                Err(errno) => return Err(trouble("wait for the container's processes", "wait4(2)", errno)),
             }
         }
         // A debugger may keep the dead from us for a while; then SIGCHLD comes again. But is it our child at all?
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if self.gone && self.status.is_none() {
             waitid(WaitId::PidFd(self.pidfd.as_fd()), look)
-                .map_err(|errno| trouble("learn the exit status of the program from", errno))?;
+                .map_err(|errno| trouble("learn the program's exit status", "waitid(2)", errno))?;
         }
         Ok(())
     }
@@ -267,7 +270,7 @@ fn ready<const N: usize>(mut wanted: [PollFd; N], limit: Option<&Timespec>) -> R
         Ok(_) => Ok(wanted.map(|one| one.revents())),
         // Though all signals are blocked, being stopped and continued interrupts (signal(7)).
         Err(Errno::INTR) => Ok([PollFlags::empty(); N]),
-        Err(errno) => Err(trouble("wait for events of", errno)),
+        Err(errno) => Err(trouble("wait for what the container does", "poll(2)", errno)),
     }
 }
 
@@ -283,6 +286,8 @@ fn exit_status(status: WaitStatus) -> i32 {
     status.exit_status().or(by_signal).unwrap_or(255)
 }
 
-fn trouble(doing: &'static str, errno: impl Into<std::io::Error>) -> Error {
-    Error::file(doing, Path::new("crate-run"), errno.into())
+fn trouble(doing: &str, call: &str, errno: impl Into<std::io::Error>) -> Error {
+    let number = errno.into().raw_os_error().unwrap_or(0);
+    let answer = format!("{call} answered: {}", crate_run_sys::Errno(number as u16));
+    Error::Step(Box::new(StepError { doing: doing.to_owned(), answer, ..StepError::default() }))
 }
