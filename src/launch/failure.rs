@@ -77,7 +77,9 @@ pub fn of_report(plan: &Plan, report: &Report) -> StepError {
         return StepError { doing: "run the plan".to_owned(), answer, ..StepError::default() };
     };
     let mut error = StepError { doing: describe::action(&step.action), ..StepError::default() };
-    let words = String::from_utf8_lossy(report.words()).trim().escape_debug().to_string();
+    // One sentence: the words of a filesystem or of an image must not break the line.
+    let visible = |letter: char| if letter.is_control() { '?' } else { letter };
+    let words: String = String::from_utf8_lossy(report.words()).trim().chars().map(visible).collect();
     let errno = Errno(report.errno);
     error.answer = match (report.call, report.errno) {
         (Call::Check, _) | (_, 0) => words.clone(),

@@ -310,9 +310,11 @@ impl<'a> Launch<'a> {
         let namespace = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
         let is = crate_run_sys::namespaces::kind_of(host::borrowed(&namespace));
         if is != Ok(kind) {
-            let wanted = crate::feature::namespaces::name_of(kind);
-            let is = is.map_or("no namespace at all", crate::feature::namespaces::name_of);
-            return Err(Cause::Said(format!("{} is not a {wanted} namespace but: {is}", path.display())));
+            let said = match is.map(crate::feature::namespaces::name_of) {
+                Ok(other) => format!("it is the {other} namespace of a process"),
+                Err(_) => "it is no namespace".to_owned(),
+            };
+            return Err(Cause::Said(said));
         }
         self.slots.insert(slot, namespace);
         Ok(())
