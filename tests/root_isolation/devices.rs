@@ -1,0 +1,122 @@
+//! Nodes and links in /dev.
+
+use std::os::unix::fs::symlink;
+
+use serde_json::{Value, json};
+
+use crate::world::{World, config};
+
+#[test]
+fn dev_holds_what_the_specification_lists_and_nothing_else() {
+    let Some(world) = World::new("dev_holds_what_the_specification_lists_and_nothing_else") else { return };
+    let devices = world.report(&["devices"], |_| {})["devices"].clone();
+    let char = |device: &str| json!({ "type": "char", "mode": "0666", "uid": 0, "gid": 0, "device": device });
+    let link = |to: &str| json!({ "type": "link", "mode": "0777", "uid": 0, "gid": 0, "link": to });
+    let directory = |mode: &str| json!({ "type": "directory", "mode": mode, "uid": 0, "gid": 0 });
+    let expected = json!({
+        "/dev/null": char("1:3"), "/dev/zero": char("1:5"), "/dev/full": char("1:7"),
+        "/dev/random": char("1:8"), "/dev/urandom": char("1:9"), "/dev/tty": char("5:0"),
+        "/dev/fd": link("/proc/self/fd"), "/dev/stdin": link("/proc/self/fd/0"),
+        "/dev/stdout": link("/proc/self/fd/1"), "/dev/stderr": link("/proc/self/fd/2"),
+        "/dev/ptmx": link("pts/ptmx"), "/dev/pts/ptmx": char("5:2"),
+        "/dev/pts": directory("0755"), "/dev/shm": directory("1777"), "/dev/mqueue": directory("1777"),
+    });
+    assert_eq!(devices, expected);
+}
+
+#[test]
+fn the_nodes_work() {
+    let Some(world) = World::new("the_nodes_work") else { return };
+    let script = "echo x >/dev/null && head -c 3 /dev/zero | wc -c && head -c 5 /dev/urandom | wc -c && \
+                  ! echo x 2>/dev/null >/dev/full && test -e /dev/stdout && cat /dev/fd/0";
+    let container = world.container("a", |value| config::runs(value, &["sh", "-c", script]));
+    let input = world.file("input");
+    std::fs::write(&input, "input\n").expect("a file");
+    let output = container.running(&[]).stdin(std::fs::File::open(&input).expect("the file")).run().ok();
+    assert_eq!(output.stdout, "3\n5\ninput\n", "{}", output.stderr);
+}
+
+#[test]
+fn listed_devices_have_their_type_mode_and_owner() {
+    let Some(world) = World::new("listed_devices_have_their_type_mode_and_owner") else { return };
+    let devices = world.report(&["devices"], |value| {
+        value["linux"]["devices"] = json!([
+            { "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600, "uid": 7, "gid": 8 },
+            { "path": "/dev/deep/er/disk", "type": "b", "major": 8, "minor": 300, "fileMode": 0o640 },
+            { "path": "/dev/pipe", "type": "p", "fileMode": 0o622 },
+            { "path": "/dev/unbuffered", "type": "u", "major": 1, "minor": 5 },
+            { "path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o444 }
+        ]);
+    })["devices"]
+        .clone();
+    let facts = |path: &str| ["type", "mode", "uid", "gid", "device"].map(|fact| devices[path][fact].clone());
+    assert_eq!(facts("/dev/fuse"), [json!("char"), json!("0600"), json!(7), json!(8), json!("10:229")]);
+    assert_eq!(
+        facts("/dev/deep/er/disk"),
+        [json!("block"), json!("0640"), json!(0), json!(0), json!("8:300")]
+    );
+    assert_eq!(facts("/dev/pipe"), [json!("fifo"), json!("0622"), json!(0), json!(0), Value::Null]);
+    assert_eq!(facts("/dev/unbuffered")[4], "1:5");
+    assert_eq!(facts("/dev/null")[1], "0444", "the listed one replaces the default");
+}
+
+#[test]
+fn something_else_in_the_place_of_a_device_is_an_error() {
+    let Some(world) = World::new("something_else_in_the_place_of_a_device_is_an_error") else { return };
+    let rootfs = world.own_rootfs();
+    std::fs::write(rootfs.join("dev/null"), "").expect("a file");
+    let container = world.container("a", |value| {
+        value["root"]["path"] = json!(rootfs);
+        for target in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            config::without_mount(value, target);
+        }
+    });
+    let output = container.create();
+    let expected = "cannot make the device /dev/null (1:3): mknodat(2) answered: file exists (EEXIST) \
+                    (something else than this device is there already)";
+    output.fails(expected);
+}
+
+#[test]
+fn devices_of_the_image_itself_are_accepted_and_links_corrected() {
+    let Some(world) = World::new("devices_of_the_image_itself_are_accepted_and_links_corrected") else {
+        return;
+    };
+    let rootfs = world.own_rootfs();
+    crate::world::tool(&[
+        "mknod",
+        "-m",
+        "666",
+        rootfs.join("dev/null").to_str().expect("UTF-8"),
+        "c",
+        "1",
+        "3",
+    ]);
+    symlink("/somewhere/else", rootfs.join("dev/stdin")).expect("a link");
+    let devices = world.report(&["devices"], |value| {
+        value["root"]["path"] = json!(rootfs);
+        for target in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            config::without_mount(value, target);
+        }
+    })["devices"]
+        .clone();
+    assert_eq!(devices["/dev/null"]["device"], "1:3");
+    assert_eq!(devices["/dev/stdin"]["link"], "/proc/self/fd/0");
+}
+
+#[test]
+fn a_bound_dev_is_left_alone() {
+    let Some(world) = World::new("a_bound_dev_is_left_alone") else { return };
+    let own = world.file("dev");
+    std::fs::create_dir(&own).expect("a directory");
+    std::fs::write(own.join("only"), "").expect("a file");
+    let devices = world.report(&["devices"], |value| {
+        for target in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            config::without_mount(value, target);
+        }
+        config::bind(value, &own, "/dev");
+    })["devices"]
+        .clone();
+    let names: Vec<&String> = devices.as_object().expect("devices").keys().collect();
+    assert_eq!(names, ["/dev/only"]);
+}

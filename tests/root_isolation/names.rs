@@ -1,0 +1,58 @@
+//! Host name, domain name, kernel parameters.
+
+use serde_json::json;
+
+use crate::world::{World, config};
+
+#[test]
+fn hostname_and_domainname_are_set() {
+    let Some(world) = World::new("hostname_and_domainname_are_set") else { return };
+    let longest = "x".repeat(64);
+    let report = world.report(&["uts"], |value| {
+        value["hostname"] = json!(longest);
+        value["domainname"] = json!("example.org");
+    });
+    assert_eq!(report["uts"]["hostname"], longest);
+    assert_eq!(report["uts"]["domainname"], "example.org");
+}
+
+#[test]
+fn parameters_are_set_in_the_namespaces_of_the_container() {
+    let Some(world) = World::new("parameters_are_set_in_the_namespaces_of_the_container") else { return };
+    let values = json!({
+        "net.ipv4.ip_forward": "1",
+        "net/ipv4/ping_group_range": "0 2147483647",
+        "kernel.shmmax": "67108864",
+        "kernel.msgmax": "4096",
+        "kernel.domainname": "from.sysctl",
+        "fs.mqueue.msg_max": "7"
+    });
+    let keys = [
+        "net.ipv4.ip_forward",
+        "net.ipv4.ping_group_range",
+        "kernel.shmmax",
+        "kernel.msgmax",
+        "kernel.domainname",
+        "fs.mqueue.msg_max",
+    ];
+    let container = world.container("a", |value| {
+        value["linux"]["sysctl"] = values.clone();
+        config::runs(value, &[&["/bin/probe", "sysctl"], &keys[..]].concat());
+    });
+    // That the host keeps its own is what the world checks at its end.
+    let said = container.run(&[]).ok().json();
+    let read = |key: &str| said[key].as_str().unwrap_or_else(|| panic!("{said}")).replace('\t', " ");
+    let found = keys.map(read);
+    assert_eq!(found, ["1", "0 2147483647", "67108864", "4096", "from.sysctl", "7"]);
+}
+
+#[test]
+fn a_parameter_that_does_not_exist_is_an_error() {
+    let Some(world) = World::new("a_parameter_that_does_not_exist_is_an_error") else { return };
+    let container = world.container("a", |value| value["linux"]["sysctl"] = json!({ "net.no.such": "1" }));
+    let output = container.create();
+    let start = "cannot set the kernel parameter net.no.such to 1: openat2(2) answered: no such file or directory (ENOENT)";
+    assert!(output.sentence().starts_with(start), "{}", output.stderr);
+    assert!(output.sentence().ends_with("(/linux/sysctl/net.no.such)"), "{}", output.stderr);
+    assert!(output.stderr.contains("help: this kernel has no such parameter"), "{}", output.stderr);
+}
