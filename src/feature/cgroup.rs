@@ -8,8 +8,9 @@
 //!
 //! OCI: config-linux.md, Control groups. Kernel: Documentation/admin-guide/cgroup-v2.rst.
 //!
-//! Order: cgroup, controllers, limits, device filter, birth. Only a limit that would forbid the birth itself (no
-//! processes at all) is written after it.
+//! Order: cgroup, controllers, limits, birth. Only a limit that would forbid the birth itself (no processes at
+//! all) is written after it. The device filter comes after it as well, while the sealed child works, which opens no
+//! device but those of its plan: it is there before anything else can run in the cgroup, hook or program.
 
 use oci_spec::runtime::{LinuxResources, Spec};
 
@@ -74,14 +75,18 @@ pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
         plan.host(FEATURE, HostAction::EnableControllers { controllers }, why).at("/linux/resources");
     }
     write(group, Moment::BeforeBirth, plan);
-    let attach = HostAction::AttachDeviceFilter { program: group.filter.clone() };
-    let why = "decides for each open and mknod of a device whether it is allowed";
-    plan.host(FEATURE, attach, why).at("/linux/resources/devices");
 }
 
 /// After the birth: limits that would have forbidden it.
 pub fn after_birth(group: &ControlGroup, plan: &mut Plan) {
     write(group, Moment::BeforeStart, plan);
+}
+
+/// Before anything but the sealed child runs in the cgroup.
+pub fn filter_devices(group: &ControlGroup, plan: &mut Plan) {
+    let attach = HostAction::AttachDeviceFilter { program: group.filter.clone() };
+    let why = "decides for each open and mknod of a device whether it is allowed";
+    plan.host(FEATURE, attach, why).ahead().at("/linux/resources/devices");
 }
 
 fn write(group: &ControlGroup, moment: Moment, plan: &mut Plan) {

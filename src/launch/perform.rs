@@ -254,9 +254,6 @@ impl<'a> Launch<'a> {
             wanted: self.request.to_record(),
             hooks_later: !(hooks.poststart.is_empty() && hooks.poststop.is_empty()),
         });
-        if let Some(container) = &self.container {
-            container.save_config(&self.source.text)?;
-        }
         self.save()
     }
 
@@ -366,10 +363,7 @@ impl<'a> Launch<'a> {
         self.slots.clear();
         self.return_home()?;
         self.newborn = Some(Born { pid: newborn.pid, pidfd: host::owned(newborn.pidfd), newborn });
-        match newborn.failure() {
-            Some(errno) => Err(Cause::Call("execve(2) of the sealed child", errno)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn birth_cause(&self, errno: Errno) -> Cause {
@@ -418,6 +412,10 @@ impl<'a> Launch<'a> {
         if let Some(record) = &mut self.record {
             record.process = process;
             record.stage = Stage::Created;
+        }
+        // Whoever starts or deletes the container may need its configuration as it is now, for its later hooks.
+        if let Some(container) = &self.container {
+            container.save_config(&self.source.text)?;
         }
         self.save()
     }

@@ -11,7 +11,7 @@ use crate::feature::{
     capabilities, cgroup, devices, hooks, identity, keyring, limits, lsm, masks, mounts, namespaces, network,
     process, procfs, rootfs, seccomp, sysctl, terminal, time, uts,
 };
-use crate::plan::{HostAction, Phase, Plan};
+use crate::plan::{HostAction, Pace, Phase, Plan};
 use crate::state::{ContainerId, Record, Wanted};
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
@@ -116,6 +116,7 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
     uts::steps(&b.names, plan);
     sysctl::steps(&b.sysctl, plan);
+    cgroup::filter_devices(&b.cgroup, plan);
     hooks::before_pivot(&b.hooks, &hook_state, plan);
     rootfs::pivot(&b.rootfs, plan);
     process::make_directory(&b.process, plan);
@@ -176,11 +177,16 @@ fn gate_opens(request: &Request, plan: &mut Plan) {
 }
 
 fn record_created(request: &Request, plan: &mut Plan) {
+    let pace = match request.gate {
+        Gate::Closed => Pace::InTurn,
+        // Nobody waits for this moment: the process is written down while the child works.
+        Gate::Open => Pace::Ahead,
+    };
     let why = "from now on the container exists, also if the runtime dies";
-    plan.host("state", HostAction::RecordCreated, why);
+    plan.host("state", HostAction::RecordCreated, why).pace = pace;
     if let Some(path) = &request.pid_file {
         let why = "whoever called us looks there for the process";
-        plan.host("state", HostAction::WritePidFile { path: path.clone() }, why);
+        plan.host("state", HostAction::WritePidFile { path: path.clone() }, why).pace = pace;
     }
 }
 

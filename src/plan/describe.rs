@@ -101,7 +101,7 @@ fn child(operation: &Operation) -> String {
     use Operation as Op;
     let show = |text: &std::ffi::CString| text.to_string_lossy().into_owned();
     match operation {
-        Op::Meet {} => "wait for the host".to_owned(),
+        Op::Meet {} | Op::Wait {} => "wait for the host".to_owned(),
         Op::JoinNamespace { kind, .. } => format!("join the {} namespace", name_of(*kind)),
         Op::LeaveNamespaces { kinds: mask } => format!("make a new {} namespace", kinds(*mask)),
         Op::EnterTime { .. } => "set the clock offsets and enter the time namespace".to_owned(),

@@ -8,4 +8,4 @@ pub mod rules;
 mod step;
 pub mod undo;
 
-pub use step::{Action, Deep, HostAction, Phase, Plan, Step, TreeChange};
+pub use step::{Action, Deep, HostAction, Pace, Phase, Plan, Step, TreeChange};

@@ -5,6 +5,10 @@
 //! waits, the host acts and answers. Nobody writes the two halves of this conversation by hand, so they cannot
 //! disagree; a property test shows that they never do.
 //!
+//! Some steps of the host need nothing from the child (`Pace::Ahead`). The host does them while the child works,
+//! and says so; the child waits for that word where the step stands in the list, most often not at all. So two
+//! processors make one container.
+//!
 //! The id maps are the exception: the newborn cannot execve, and so cannot run its program, before they are there.
 //! It waits for them on a futex (`crate_run_sys::birth`).
 
@@ -14,7 +18,7 @@ use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, Writer};
 
-use crate::plan::{Action, HostAction, Plan};
+use crate::plan::{Action, HostAction, Pace, Plan};
 
 /// An entry of the host's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub enum ChildTurn {
     Do(usize),
     /// Arrive at the rendezvous before the step with this index, and wait.
     Meet(usize),
+    /// Wait until the host has done what it does ahead; the step with this index comes next.
+    Wait(usize),
 }
 
 /// Both programs.
@@ -50,16 +56,15 @@ pub enum Rendezvous {
     Arrival,
     /// The host lets the child go on; the step is the child's.
     Release,
+    /// The host has said that it is done with what it does ahead, or the child waits for that; the step is the
+    /// child's.
+    CatchUp,
 }
 
 impl Programs {
     /// Where the two sides meet, by the index of the step that follows.
     pub fn rendezvous(&self) -> BTreeMap<usize, Rendezvous> {
-        let arrival = |turn: &ChildTurn| match turn {
-            ChildTurn::Meet(index) => Some((*index, Rendezvous::Arrival)),
-            ChildTurn::Do(_) => None,
-        };
-        let mut meetings: BTreeMap<usize, Rendezvous> = self.child.iter().filter_map(arrival).collect();
+        let mut meetings = BTreeMap::new();
         let mut done = None;
         for turn in &self.host {
             match turn {
@@ -68,6 +73,11 @@ impl Programs {
                 HostTurn::Release => meetings.extend(done.map(|index| (index + 1, Rendezvous::Release))),
             }
         }
+        meetings.extend(self.child.iter().filter_map(|turn| match turn {
+            ChildTurn::Do(_) => None,
+            ChildTurn::Meet(index) => Some((*index, Rendezvous::Arrival)),
+            ChildTurn::Wait(index) => Some((*index, Rendezvous::CatchUp)),
+        }));
         meetings
     }
 }
@@ -77,12 +87,15 @@ pub fn project(plan: &Plan) -> Programs {
     let mut programs = Programs::default();
     let mut born = false;
     let mut host_has_the_turn = true;
+    let mut host_is_ahead = false;
     for (index, step) in plan.steps.iter().enumerate() {
         match &step.action {
             Action::Host(action) => {
                 // For its maps the newborn waits anyway, on a futex and not on the line.
                 let is_map = matches!(action, HostAction::WriteIdMaps { .. });
-                if born && !host_has_the_turn && !is_map {
+                if born && step.pace == Pace::Ahead {
+                    host_is_ahead = true;
+                } else if born && !host_has_the_turn && !is_map {
                     programs.child.push(ChildTurn::Meet(index));
                     programs.host.push(HostTurn::Await);
                     host_has_the_turn = true;
@@ -96,8 +109,11 @@ pub fn project(plan: &Plan) -> Programs {
             Action::Child(_) => {
                 if born && host_has_the_turn {
                     programs.host.push(HostTurn::Release);
+                } else if host_is_ahead {
+                    programs.host.push(HostTurn::Release);
+                    programs.child.push(ChildTurn::Wait(index));
                 }
-                host_has_the_turn = false;
+                (host_has_the_turn, host_is_ahead) = (false, false);
                 programs.child.push(ChildTurn::Do(index));
             }
         }
@@ -111,6 +127,7 @@ pub fn encode(plan: &Plan, programs: &Programs, number_of: &dyn Fn(Slot) -> i32)
     for turn in &programs.child {
         match *turn {
             ChildTurn::Meet(index) => Operation::Meet {}.write(&mut writer, index as u16, 0),
+            ChildTurn::Wait(index) => Operation::Wait {}.write(&mut writer, index as u16, 0),
             ChildTurn::Do(index) => {
                 let step = &plan.steps[index];
                 let Action::Child(operation) = &step.action else { unreachable!("projected as the child's") };

@@ -128,10 +128,22 @@ pub enum Action {
     Child(Operation),
 }
 
+/// When the runtime carries out a step that comes after the birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When the child has done everything before it, and waits.
+    InTurn,
+    /// As soon as the runtime has done its own steps before it, while the child works. Its place in the list is
+    /// the latest: the child does not go on to the next step before the runtime has done it.
+    Ahead,
+}
+
 /// One entry of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub phase: Phase,
+    /// Says nothing about steps of the child.
+    pub pace: Pace,
     /// The file in src/feature that this step comes from.
     pub feature: &'static str,
     pub action: Action,
@@ -147,6 +159,12 @@ impl Step {
     /// Names the place that asks for this step.
     pub fn at(&mut self, pointer: impl Into<Pointer>) -> &mut Self {
         self.at = Some(pointer.into());
+        self
+    }
+
+    /// Lets the runtime do it while the child is still busy with the steps before.
+    pub fn ahead(&mut self) -> &mut Self {
+        self.pace = Pace::Ahead;
         self
     }
 
@@ -198,7 +216,7 @@ impl Plan {
 
     fn push(&mut self, feature: &'static str, action: Action, why: Cow<'static, str>) -> &mut Step {
         let phase = self.phase.expect("compile begins with a phase");
-        self.steps.push(Step { phase, feature, action, alternative: None, why, at: None });
+        self.steps.push(Step { phase, pace: Pace::InTurn, feature, action, alternative: None, why, at: None });
         self.steps.last_mut().expect("just pushed")
     }
 

@@ -20,6 +20,7 @@ fn expected(plan: &Plan) -> Vec<(u16, Operation, u8)> {
     for turn in project(plan).child {
         match turn {
             ChildTurn::Meet(index) => entries.push((index as u16, Operation::Meet {}, 0)),
+            ChildTurn::Wait(index) => entries.push((index as u16, Operation::Wait {}, 0)),
             ChildTurn::Do(index) => {
                 let step = &plan.steps[index];
                 let Action::Child(operation) = &step.action else { panic!("{step:?} is not the child's") };

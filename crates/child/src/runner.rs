@@ -75,10 +75,14 @@ impl Runner {
         self.send(&Report::new(kind, self.step))
     }
 
-    /// Tells the runtime where we are, and waits for its word. A runtime that is gone means the end: nothing may
-    /// run that nobody knows of.
+    /// Tells the runtime where we are, and waits for its word.
     fn meet(&self) -> Outcome {
         self.tell(Kind::Arrived)?;
+        self.wait()
+    }
+
+    /// Waits for the runtime's word. A runtime that is gone means the end: nothing may run that nobody knows of.
+    fn wait(&self) -> Outcome {
         let mut word = [0u8; 1];
         match sockets::receive(self.line, &mut word).named(Call::Recvmsg)? {
             (1, _) => Ok(()),
@@ -89,6 +93,7 @@ impl Runner {
     fn run(&mut self, operation: Sealed<'_>) -> Outcome {
         match operation {
             Sealed::Meet {} => self.meet(),
+            Sealed::Wait {} => self.wait(),
             Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
             Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
             Sealed::EnterTime { offsets } => namespace::enter_time(self, offsets),

@@ -126,6 +126,8 @@ operations! {
 
     /// Waits until the runtime has done its steps: sends `Arrived`, continues on the answer.
     1 Meet { }
+    /// Waits for the word that the runtime has done what it does while the child works; often it is there already.
+    7 Wait { }
     /// setns(2) into an existing namespace of type `kind` (a CLONE_NEW* flag).
     2 JoinNamespace { namespace: Slot, kind: Wide }
     /// unshare(2) of the namespaces `kinds`, for those that cannot be made at birth.

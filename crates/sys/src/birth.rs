@@ -2,8 +2,9 @@
 //!
 //! Between clone and execve the newborn runs in the runtime's own memory (CLONE_VM), on a stack of its own. The
 //! code of that moment is [`newborn`]: it calls the kernel and nothing else, allocates nothing, and ends in
-//! execve or in exit. Without a user namespace CLONE_VFORK holds the parent until then. With one, the parent
-//! must first write the id maps, or the execve would cost the newborn all its capabilities
+//! execve or in exit. The parent goes on meanwhile: what the newborn reads lies in its [`Cradle`], which the
+//! parent leaves alone, and without CLONE_VFORK there is nothing to wait for. With a user namespace the parent
+//! must write the id maps before the execve, which would cost the newborn all its capabilities otherwise
 //! (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`].
 
 use core::ffi::CStr;
@@ -14,7 +15,6 @@ use crate::{Answer, Errno, Fd, arch, call, credentials, namespaces, pointer, pro
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_PIDFD: u64 = 0x1000;
-const CLONE_VFORK: u64 = 0x4000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const SIGCHLD: u64 = 17;
 const STACK: usize = 8 * 1024;
@@ -124,15 +124,11 @@ pub fn give_birth(
     kinds: u64,
     cgroup: Option<Fd>,
 ) -> Answer<Newborn> {
-    let own_users = kinds & namespaces::flag::USER != 0;
     cradle.shared.program = program;
     cradle.shared.arguments = [name.as_ptr().cast(), core::ptr::null()];
-    cradle.shared.waits_for_maps = own_users;
+    cradle.shared.waits_for_maps = kinds & namespaces::flag::USER != 0;
     let mut pidfd = -1i32;
     let mut flags = kinds | CLONE_VM | CLONE_PIDFD;
-    if !own_users {
-        flags |= CLONE_VFORK;
-    }
     if cgroup.is_some() {
         flags |= CLONE_INTO_CGROUP;
     }

@@ -32,7 +32,8 @@ struct Entry<'a> {
     undo: Option<String>,
     /// The way that is taken when the kernel refuses the first one.
     alternative: Option<Alternative>,
-    /// What passes between the sides directly before: `arrival` (the child waits), `release` (it goes on), null.
+    /// What passes between the sides directly before: `arrival` (the child waits), `release` (it goes on),
+    /// `catch-up` (it waits if the host is not done with its last steps, which it does while the child works), null.
     rendezvous: Option<&'static str>,
 }
 
@@ -91,6 +92,7 @@ fn entry<'a>(index: usize, step: &'a Step, places: &Places, meeting: Option<Rend
         rendezvous: meeting.map(|meeting| match meeting {
             Rendezvous::Arrival => "arrival",
             Rendezvous::Release => "release",
+            Rendezvous::CatchUp => "catch-up",
         }),
     }
 }

@@ -40,7 +40,7 @@ fn host(action: &HostAction) -> &'static [&'static str] {
 fn child(operation: &Operation) -> &'static [&'static str] {
     use Operation as Op;
     match operation {
-        Op::Meet {} => &["recv(2)"],
+        Op::Meet {} | Op::Wait {} => &["recv(2)"],
         Op::JoinNamespace { .. } => &["setns(2)", "namespaces(7)"],
         Op::LeaveNamespaces { kinds: flag::CGROUP } => &["unshare(2)", "cgroup_namespaces(7)"],
         Op::LeaveNamespaces { kinds: flag::TIME } => &["unshare(2)", "time_namespaces(7)"],

@@ -25,6 +25,7 @@ pub fn mermaid(plan: &Plan) -> String {
         match meetings.get(&index) {
             Some(Rendezvous::Arrival) => diagram.push_str("    child-->>host: has arrived, and waits\n"),
             Some(Rendezvous::Release) => diagram.push_str("    host-->>child: go on\n"),
+            Some(Rendezvous::CatchUp) => diagram.push_str("    host-->>child: is done already\n"),
             None => {}
         }
         let to = match &step.action {

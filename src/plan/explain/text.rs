@@ -60,6 +60,9 @@ fn meeting_line(meeting: Rendezvous) -> &'static str {
     match meeting {
         Rendezvous::Arrival => "        … the child has arrived and waits; the host acts …\n",
         Rendezvous::Release => "        … the host is done; the child goes on …\n",
+        Rendezvous::CatchUp => {
+            "        … the host did that while the child worked; if not, the child waits …\n"
+        }
     }
 }
 

@@ -54,7 +54,7 @@ fn used(step: &Step) -> Vec<Slot> {
         Op::TakeTerminal {} => vec![Slot::TERMINAL],
         Op::SendTerminal { to } => vec![*to, Slot::MASTER],
         Op::Park { gate } => vec![*gate],
-        Op::Meet {} | Op::Announce {} => vec![Slot::LINE],
+        Op::Meet {} | Op::Wait {} | Op::Announce {} => vec![Slot::LINE],
         Op::MountNew { .. }
         | Op::ChangeMount { .. }
         | Op::MountInside { .. }

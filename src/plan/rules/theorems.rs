@@ -74,9 +74,9 @@ pub const RULES: &[Rule] = &[
         source: "config-linux.md, Control groups",
     },
     Rule {
-        name: "devices are filtered before the birth",
-        claim: Before(which::filters_devices, which::birth),
-        reason: "a process could open a device of the host before the filter is there",
+        name: "devices are filtered before anything but the sealed child runs",
+        claim: Before(which::filters_devices, which::lets_others_run),
+        reason: "a hook or the program could open a device of the host before the filter is there",
         source: "bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE",
     },
     // Birth and identity.

@@ -59,6 +59,11 @@ pub fn writes_late_limit(step: &Step) -> bool {
     writes_limit(step) && !writes_early_limit(step)
 }
 
+/// Starts what is neither the runtime nor its child: a hook inside, or the program, now or after `start`.
+pub fn lets_others_run(step: &Step) -> bool {
+    create_container_hook(step) || start_container_hook(step) || parks(step) || executes(step)
+}
+
 pub fn filters_devices(step: &Step) -> bool {
     matches!(host(step), Some(Host::AttachDeviceFilter { .. }))
 }
