@@ -14,6 +14,8 @@ pub struct Host {
     pub euid: u32,
     /// Capabilities that the runtime can grant: its own bounding set and what it may do itself.
     grantable: u64,
+    /// The runtime's own user namespace is not the first one: it has no power over devices.
+    pub nested: bool,
     /// Security modules, as /sys/kernel/security/lsm or the modules' own files show them.
     modules: Vec<&'static str>,
 }
@@ -26,13 +28,14 @@ impl Host {
             kernel: version(&release.release().to_string_lossy()),
             euid: rustix::process::geteuid().as_raw(),
             grantable: grantable(),
+            nested: in_user_namespace(),
             modules: modules(),
         }
     }
 
     /// A machine for tests: new enough, all-powerful, without security modules.
     pub fn for_tests() -> Self {
-        Self { kernel: (6, 12), euid: 0, grantable: (1 << 41) - 1, modules: Vec::new() }
+        Self { kernel: (6, 12), euid: 0, grantable: (1 << 41) - 1, nested: false, modules: Vec::new() }
     }
 
     /// Capabilities that a container can be given, one bit each.
@@ -52,6 +55,13 @@ impl Host {
             format!("Linux {major}.{minor} is too old: crate-run needs {least_major}.{least_minor} or newer")
         })
     }
+}
+
+/// Is this process in another user namespace than the first one? Only the first maps every id to itself
+/// (user_namespaces(7)).
+pub fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().ne(["0", "0", "4294967295"])
 }
 
 /// Major and minor number of a release such as `6.1.0-18-amd64`.

@@ -70,7 +70,7 @@ impl Bundle {
         found.extend(identity::findings(spec, &namespaces));
         found.extend(time::findings(spec, &namespaces));
         found.extend(mounts::findings(spec, directory));
-        found.extend(devices::findings(spec, &namespaces));
+        found.extend(devices::findings(spec, &namespaces, host));
         found.extend(masks::findings(spec));
         found.extend(uts::findings(spec, &namespaces));
         found.extend(sysctl::findings(spec, &namespaces));
@@ -98,7 +98,7 @@ impl Bundle {
             directory: source.directory.clone(),
             annotations: spec.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
             time: time::resolve(spec, &namespaces),
-            devices: devices::resolve(spec, &mounts, &namespaces),
+            devices: devices::resolve(spec, &mounts, &namespaces, host),
             masks: masks::resolve(spec),
             names: uts::resolve(spec),
             sysctl: sysctl::resolve(spec),

@@ -6,7 +6,8 @@
 //! OCI: config-linux.md, Devices and Default Devices. Six nodes and a few links are always there; others are
 //! listed. A file that is there already and is not this device is an error.
 //!
-//! In a user namespace the kernel refuses mknod(2): there the host's nodes are bind mounted.
+//! In a user namespace, be it the container's or the runtime's own, the kernel refuses mknod(2): there the host's
+//! nodes are bind mounted.
 //!
 //! Order: after the mounts, for /dev is one of them; before pivot_root and before the root is made read-only.
 //! Where the configuration bind mounts /dev, it is the host's own, and nothing is made in it.
@@ -26,6 +27,7 @@ use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::feature::mounts::{self, Mount};
 use crate::feature::namespaces::Namespaces;
+use crate::host::Host;
 use crate::plan::{HostAction, Plan, TreeChange};
 
 const FEATURE: &str = "devices";
@@ -114,7 +116,7 @@ fn node(entry: &LinuxDevice, index: usize) -> Option<Node> {
     })
 }
 
-pub fn resolve(spec: &Spec, mounts: &[Mount], namespaces: &Namespaces) -> Devices {
+pub fn resolve(spec: &Spec, mounts: &[Mount], namespaces: &Namespaces, host: &Host) -> Devices {
     if mounts::is_bound(mounts, "/dev") {
         return Devices::HostOwned;
     }
@@ -123,10 +125,15 @@ pub fn resolve(spec: &Spec, mounts: &[Mount], namespaces: &Namespaces) -> Device
     nodes.retain(|default| !listed.iter().any(|node| node.path == default.path));
     nodes.extend(listed);
     nodes.retain(|node| !mounts::is_bound(mounts, node.path.as_str()));
-    if namespaces.has(flag::USER) { Devices::Bound(nodes) } else { Devices::Made(nodes) }
+    if are_lent(namespaces, host) { Devices::Bound(nodes) } else { Devices::Made(nodes) }
 }
 
-pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
+/// Without power over the first user namespace nobody makes a device node (mknod(2)).
+fn are_lent(namespaces: &Namespaces, host: &Host) -> bool {
+    namespaces.has(flag::USER) || host.nested
+}
+
+pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Finding> {
     let mut found = Vec::new();
     for (index, entry) in entries(spec).iter().enumerate() {
         let at = Pointer::from("/linux/devices").index(index);
@@ -143,7 +150,7 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
             let cure = "major and minor are numbers from 0 to 4294967295";
             found.push(Finding::error(at.clone(), message).cure(cure));
         }
-        if namespaces.has(flag::USER) && std::fs::symlink_metadata(path).is_err() {
+        if are_lent(namespaces, host) && std::fs::symlink_metadata(path).is_err() {
             let message = format!("{} does not exist on the host", path.display());
             let cure = "in a user namespace devices are bind mounted from the host, for mknod(2) is forbidden there";
             found.push(Finding::error(at, message).cure(cure));

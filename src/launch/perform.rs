@@ -21,6 +21,7 @@ use crate::bundle::{Bundle, Source};
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy, limits};
 use crate::error::Error;
 use crate::feature::identity::Maps;
+use crate::host::in_user_namespace;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
 use crate::launch::{copyup, failure, hook};
@@ -282,9 +283,12 @@ impl<'a> Launch<'a> {
 
     fn attach_filter(&mut self, program: &[u8]) -> Done {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        let program = crate_run_sys::bpf::load_device_program(program)
-            .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_LOAD", errno))?;
-        let program = host::owned(program);
+        let program = match crate_run_sys::bpf::load_device_program(program) {
+            Ok(program) => host::owned(program),
+            // No right to load one, but none to make a device either: inside, nodes can only be lent by the host.
+            Err(Errno::EPERM) if in_user_namespace() => return Ok(()),
+            Err(errno) => return Err(Cause::Call("bpf(2), BPF_PROG_LOAD", errno)),
+        };
         crate_run_sys::bpf::attach_device_program(host::borrowed(cgroup), host::borrowed(&program))
             .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_ATTACH", errno))
     }

@@ -76,7 +76,7 @@ impl Container {
         assert_eq!(said, "", "{}: warnings", host.name);
         let report: Value = serde_json::from_slice(&output.stdout)
             .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stdout)))?;
-        let differences = facts::differences(&host.config, &report);
+        let differences = facts::differences(&host.config, &report, &host.caller());
         assert!(differences.is_empty(), "{}:\n  {}", host.name, differences.join("\n  "));
         Ok(())
     }

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::host::text;
 
-/// Everything that is not as the config says, in words.
-pub fn differences(config: &Value, report: &Value) -> Vec<String> {
+/// Everything that is not as the config says, in words. `caller` is the process (of /proc) that asked for it.
+pub fn differences(config: &Value, report: &Value, caller: &str) -> Vec<String> {
     let mut found = Vec::new();
     user(config, report, &mut found);
     powers(config, report, &mut found);
-    namespaces(config, report, &mut found);
+    namespaces(config, report, caller, &mut found);
     mounts(config, report, &mut found);
     paths(config, report, &mut found);
     devices(config, report, &mut found);
@@ -84,7 +84,7 @@ fn inode(path: &str) -> Value {
     fs::read_link(path).map_or(Value::Null, |link| json!(link))
 }
 
-fn namespaces(config: &Value, report: &Value, found: &mut Vec<String>) {
+fn namespaces(config: &Value, report: &Value, caller: &str, found: &mut Vec<String>) {
     let kinds = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"];
     for kind in kinds {
         let file = match kind {
@@ -94,7 +94,7 @@ fn namespaces(config: &Value, report: &Value, found: &mut Vec<String>) {
         };
         let entry = items(&config["linux"]["namespaces"]).iter().find(|entry| entry["type"] == kind);
         let is = &report["namespaces"][file]["link"];
-        let ours = inode(&format!("/proc/self/ns/{file}"));
+        let ours = inode(&format!("/proc/{caller}/ns/{file}"));
         match entry {
             None => same(&format!("{kind} namespace of the host"), &ours, is, found),
             Some(entry) if entry["path"].is_string() => {

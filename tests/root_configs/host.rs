@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::Checked;
+use crate::podman::Rootless;
 
 /// One test's part of the host.
 pub struct Host {
@@ -20,11 +21,13 @@ pub struct Host {
     pub directory: PathBuf,
     /// The container whose namespaces are joined.
     sandbox: Option<String>,
+    /// Where crate-run is called, when not by root.
+    pub rootless: Option<Rootless>,
 }
 
-const CGROUPS: &str = "/sys/fs/cgroup";
+pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-fn run(command: &mut Command) -> Checked {
+pub fn run(command: &mut Command) -> Checked {
     let output = command.output()?;
     if output.status.success() {
         return Ok(());
@@ -40,7 +43,7 @@ impl Host {
         let fixtures = std::env::var("CRATE_RUN_FIXTURES")?;
         run(Command::new("cp").args(["-a", &format!("{fixtures}/rootfs")]).arg(&bundle))?;
         let binary = binary.to_owned();
-        Ok(Self { name: name.to_owned(), binary, config, directory, sandbox: None })
+        Ok(Self { name: name.to_owned(), binary, config, directory, sandbox: None, rootless: None })
     }
 
     pub fn bundle(&self) -> PathBuf {
@@ -58,9 +61,17 @@ impl Host {
 
     /// A command of crate-run in this test's own state directory.
     pub fn crate_run(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.rootless {
+            Some(rootless) => rootless.command(&self.binary),
+            None => Command::new(&self.binary),
+        };
         command.arg("--root").arg(self.directory.join("state"));
         command
+    }
+
+    /// The process whose namespaces a container shares when its config names none.
+    pub fn caller(&self) -> String {
+        self.rootless.as_ref().map_or("self".to_owned(), |rootless| rootless.pid().to_string())
     }
 
     /// Makes what the config names.
@@ -205,14 +216,21 @@ impl Host {
             println!("{}: without oomScoreAdj: it takes CAP_SYS_RESOURCE to lower it", self.name);
             remove(process, "oomScoreAdj");
         }
-        if let (Some(limits), false) = (process["rlimits"].as_array_mut(), may) {
+        if process["rlimits"].is_array() && !may {
             println!("{}: without raised limits: they take CAP_SYS_RESOURCE", self.name);
+            self.without_raised_limits();
+        }
+    }
+
+    /// Takes out the limits that may lie above our own.
+    pub fn without_raised_limits(&mut self) {
+        if let Some(limits) = self.config["process"]["rlimits"].as_array_mut() {
             limits.retain(|limit| limit["hard"].as_u64() <= Some(2048));
         }
     }
 
     /// In a user namespace the image belongs to its root, as Podman unpacks it.
-    fn owner(&mut self) -> Checked {
+    pub fn owner(&mut self) -> Checked {
         let outside = |map: &Value| map[0]["hostID"].as_u64();
         let linux = &self.config["linux"];
         if let (Some(uid), Some(gid)) = (outside(&linux["uidMappings"]), outside(&linux["gidMappings"])) {

@@ -7,6 +7,8 @@
 mod container;
 mod facts;
 mod host;
+mod mounts;
+mod podman;
 
 use std::error::Error;
 

@@ -73,7 +73,7 @@ pub enum Shape {
 /// receive what was meant for the real one (CVE-2019-16884).
 pub fn mount_target(root: Fd, path: &CStr, shape: Shape, rule: u32) -> Outcome<Fd> {
     let found = match look_up(root, path, rule) {
-        Err(failure) if failure.is(Errno::ENOENT) => make(root, path, shape, rule)?,
+        Err(failure) if failure.is(Errno::ENOENT) => make(root, path, shape, rule, LINKS)?,
         other => other?,
     };
     let on_proc = files::filesystem_magic(found).named(Call::Fstat)? == files::PROC_MAGIC;
@@ -83,24 +83,52 @@ pub fn mount_target(root: Fd, path: &CStr, shape: Shape, rule: u32) -> Outcome<F
     Ok(found)
 }
 
-fn make(root: Fd, path: &CStr, shape: Shape, rule: u32) -> Outcome<Fd> {
+/// How many links that lead to nothing are followed on the way to a mount target.
+const LINKS: u8 = 16;
+
+/// Makes what is missing. A link of the image to something missing is followed, as it would be by a process inside:
+/// many images link /etc/resolv.conf to a file that is only made at run time.
+fn make(root: Fd, path: &CStr, shape: Shape, rule: u32, links: u8) -> Outcome<Fd> {
     let (parent, name) = parent_of(root, path, rule)?;
-    match shape {
-        Shape::Directory => match files::make_directory(parent, name.text(), 0o755) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(errno) => return Err(Failure::of(Call::Mkdirat, errno)),
-        },
+    let made = match shape {
+        Shape::Directory => files::make_directory(parent, name.text(), 0o755).named(Call::Mkdirat),
         Shape::File => {
             let flags = flag::O_CREAT | flag::O_EXCL | flag::O_NOFOLLOW | flag::O_WRONLY;
-            match files::openat2(parent, name.text(), flags, 0o644, 0) {
-                Ok(file) => files::close(file),
-                Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(Failure::of(Call::Openat2, errno)),
-            }
+            files::openat2(parent, name.text(), flags, 0o644, 0).named(Call::Openat2).map(files::close)
         }
-    }
+    };
+    let found = match made {
+        Err(failure) if !failure.is(Errno::EEXIST) => return Err(failure),
+        _ => look_up(root, path, rule),
+    };
+    let found = match found {
+        Err(failure) if failure.is(Errno::ENOENT) && links > 0 => {
+            let goal = goal_of(parent, &name, relative(path).to_bytes())?;
+            make(root, goal.text(), shape, rule, links - 1)
+        }
+        other => other,
+    };
     files::close(parent);
-    look_up(root, path, rule)
+    found
+}
+
+/// Where the link `name`, the last component of `path`, leads to.
+fn goal_of(parent: Fd, name: &Name, path: &[u8]) -> Outcome<Prefix> {
+    let mut goal = [0u8; LONGEST];
+    let length = files::read_link(parent, name.text(), &mut goal).named(Call::Readlinkat)?;
+    let slashes = goal[..length].iter().rev().take_while(|byte| **byte == b'/').count();
+    let length = length - slashes;
+    let goal = &goal[..length];
+    if goal.starts_with(b"/") {
+        return Prefix::of(goal);
+    }
+    let above = path.iter().rposition(|byte| *byte == b'/').map_or(0, |cut| cut + 1);
+    let mut whole = Prefix::of(&path[..above])?;
+    let Some(place) = whole.bytes[..LONGEST - 1].get_mut(above..above + length) else {
+        return Err(Failure::of(Call::Openat2, Errno::ENAMETOOLONG));
+    };
+    place.copy_from_slice(goal);
+    Ok(whole)
 }
 
 /// The last component of a path.
@@ -134,13 +162,15 @@ pub fn parent_of(root: Fd, path: &CStr, rule: u32) -> Outcome<(Fd, Name)> {
     };
     let name = Name::of(&path[cut + 1..])?;
     match directory(root, Prefix::of(&path[..cut])?.text(), rule) {
-        Err(failure) if failure.is(Errno::ENOENT) => Ok((make_directories(root, &path[..cut], rule)?, name)),
+        Err(failure) if failure.is(Errno::ENOENT) => {
+            Ok((make_directories(root, &path[..cut], rule, LINKS)?, name))
+        }
         parent => Ok((parent?, name)),
     }
 }
 
 /// Opens the directory `path`, making each level that is missing, with mode 0755.
-fn make_directories(root: Fd, path: &[u8], rule: u32) -> Outcome<Fd> {
+fn make_directories(root: Fd, path: &[u8], rule: u32, links: u8) -> Outcome<Fd> {
     let mut above = directory(root, c".", rule)?;
     let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
     let mut start = 0;
@@ -148,11 +178,7 @@ fn make_directories(root: Fd, path: &[u8], rule: u32) -> Outcome<Fd> {
         let level = Prefix::of(&path[..end])?;
         let below = match directory(root, level.text(), rule) {
             Err(failure) if failure.is(Errno::ENOENT) => {
-                match files::make_directory(above, Name::of(&path[start..end])?.text(), 0o755) {
-                    Ok(()) | Err(Errno::EEXIST) => {}
-                    Err(errno) => return Err(Failure::of(Call::Mkdirat, errno)),
-                }
-                directory(root, level.text(), rule)?
+                make_level(root, above, level.text(), &Name::of(&path[start..end])?, rule, links)?
             }
             other => other?,
         };
@@ -161,6 +187,21 @@ fn make_directories(root: Fd, path: &[u8], rule: u32) -> Outcome<Fd> {
         start = end + 1;
     }
     Ok(above)
+}
+
+/// Makes the directory `name` in `above`; where a link to something missing lies there, its goal.
+fn make_level(root: Fd, above: Fd, level: &CStr, name: &Name, rule: u32, links: u8) -> Outcome<Fd> {
+    match files::make_directory(above, name.text(), 0o755) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(Failure::of(Call::Mkdirat, errno)),
+    }
+    match directory(root, level, rule) {
+        Err(failure) if failure.is(Errno::ENOENT) && links > 0 => {
+            let goal = goal_of(above, name, level.to_bytes())?;
+            make_directories(root, relative(goal.text()).to_bytes(), rule, links - 1)
+        }
+        other => other,
+    }
 }
 
 fn directory(root: Fd, path: &CStr, rule: u32) -> Outcome<Fd> {

@@ -60,6 +60,9 @@ pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
 /// A new filesystem, complete before it is attached.
 pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
+    if new.options.into_iter().any(|option| option.count_bytes() > LONGEST_VALUE) {
+        return mount_at_once(runner, new, target, rule);
+    }
     let target = inside::mount_target(root, target, Shape::Directory, rule)?;
     let mode = match rule & rules::KEEP_MODE {
         0 => None,
@@ -70,6 +73,42 @@ pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcom
     files::close(target);
     files::close(mount);
     Ok(())
+}
+
+/// fsconfig(2) takes no longer values; a list of many overlay layers is longer.
+const LONGEST_VALUE: usize = 255;
+
+/// The way of mount(2): everything in one call, with up to a page of options. The directory is still a descriptor,
+/// for the call is made from inside it.
+fn mount_at_once(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    let mut data = [0u8; 4096];
+    let mut length = 0;
+    let mut superblock = 0;
+    for option in new.options {
+        let bytes = option.to_bytes();
+        if let Some(flag) = mounts::superblock_flag(bytes) {
+            superblock |= flag;
+            continue;
+        }
+        let Some(place) = data[..4095].get_mut(length..length + bytes.len() + 1) else {
+            return Err(Failure::of(Call::Mount, Errno::ENAMETOOLONG));
+        };
+        place[..bytes.len()].copy_from_slice(bytes);
+        place[bytes.len()] = b',';
+        length += bytes.len() + 1;
+    }
+    data[length.saturating_sub(1)] = 0;
+    let data = CStr::from_bytes_until_nul(&data).unwrap_or(c"");
+    let directory = inside::mount_target(root, target, Shape::Directory, rule)?;
+    files::enter_directory(directory).named(Call::Chdir)?;
+    mounts::mount_here(new.source, new.filesystem, new.attributes, superblock, data).named(Call::Mount)?;
+    files::enter_directory(root).named(Call::Chdir)?;
+    files::close(directory);
+    match new.propagation {
+        0 => Ok(()),
+        kind => change(runner, target, change_of(0, 0, kind), 0),
+    }
 }
 
 /// A detached mount of a new superblock, with this mode of its root when one is given.
@@ -90,7 +129,8 @@ pub fn detached(new: &New, mode: Option<u32>) -> Outcome<Fd> {
     let mount = mounts::mount_filesystem(context, new.attributes).named(Call::Fsmount)?;
     files::close(context);
     if new.propagation != 0 {
-        mounts::set_attributes(mount, Depth::One, &change_of(0, 0, new.propagation)).named(Call::MountSetattr)?;
+        mounts::set_attributes(mount, Depth::One, &change_of(0, 0, new.propagation))
+            .named(Call::MountSetattr)?;
     }
     Ok(mount)
 }

@@ -94,6 +94,8 @@ calls! {
     Mmap "mmap(2)"
     Check "the check of this step"
     Personality "personality(2)"
+    Mount "mount(2)"
+    Readlinkat "readlinkat(2)"
 }
 
 /// How many bytes of explanation fit into a message.

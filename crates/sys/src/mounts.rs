@@ -86,14 +86,8 @@ pub fn attach(tree: Fd, target: Fd) -> Answer<()> {
 /// mount_setattr(2) on the mount behind `mount`.
 pub fn set_attributes(mount: Fd, depth: Depth, attributes: &Attributes) -> Answer<()> {
     let flags = AT_EMPTY_PATH | depth.flag();
-    let arguments = [
-        mount.raw(),
-        c"".as_ptr() as usize,
-        flags as usize,
-        pointer(attributes),
-        size_of::<Attributes>(),
-        0,
-    ];
+    let arguments =
+        [mount.raw(), c"".as_ptr() as usize, flags as usize, pointer(attributes), size_of::<Attributes>(), 0];
     call(arch::MOUNT_SETATTR, arguments).map(drop)
 }
 
@@ -121,6 +115,47 @@ pub fn create_filesystem(context: Fd) -> Answer<()> {
 /// fsmount(2): a detached mount of the superblock, with its attributes.
 pub fn mount_filesystem(context: Fd, attributes: u64) -> Answer<Fd> {
     call(arch::FSMOUNT, [context.raw(), 1, attributes as usize, 0, 0, 0]).map(|fd| Fd(fd as i32))
+}
+
+/// The flag of mount(2) for a word that fsconfig(2) takes as an option of every superblock.
+pub fn superblock_flag(word: &[u8]) -> Option<usize> {
+    Some(match word {
+        b"ro" => 1,
+        b"sync" => 16,
+        b"dirsync" => 128,
+        b"lazytime" => 1 << 25,
+        _ => return None,
+    })
+}
+
+/// mount(2) of a new filesystem on the working directory: the one call for options longer than fsconfig(2) takes.
+/// `attributes` are those of [`attribute`], `superblock` those of [`superblock_flag`]; `data` is at most 4095 bytes
+/// long.
+pub fn mount_here(
+    source: &CStr,
+    filesystem: &CStr,
+    attributes: u64,
+    superblock: usize,
+    data: &CStr,
+) -> Answer<()> {
+    const FLAGS: [(u64, usize); 8] = [
+        (attribute::RDONLY, 1),
+        (attribute::NOSUID, 2),
+        (attribute::NODEV, 4),
+        (attribute::NOEXEC, 8),
+        (attribute::NOSYMFOLLOW, 256),
+        (attribute::NOATIME, 1024),
+        (attribute::NODIRATIME, 2048),
+        (attribute::STRICTATIME, 1 << 24),
+    ];
+    let flags = FLAGS
+        .iter()
+        .filter(|(attribute, _)| attributes & attribute != 0)
+        .fold(superblock, |all, (_, flag)| all | flag);
+    let here = c".".as_ptr() as usize;
+    let (source, filesystem, data) =
+        (source.as_ptr() as usize, filesystem.as_ptr() as usize, data.as_ptr() as usize);
+    call(arch::MOUNT, [source, here, filesystem, flags, data, 0]).map(drop)
 }
 
 /// pivot_root(".", "."): the working directory becomes the root, the old root lies on top of it

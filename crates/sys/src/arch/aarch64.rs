@@ -72,6 +72,7 @@ pub const PERSONALITY: usize = 92;
 pub const FSTATFS: usize = 44;
 pub const PIVOT_ROOT: usize = 41;
 pub const PRCTL: usize = 167;
+pub const MOUNT: usize = 40;
 pub const UMOUNT2: usize = 39;
 pub const SETHOSTNAME: usize = 161;
 pub const SETDOMAINNAME: usize = 162;

@@ -74,6 +74,7 @@ pub const PERSONALITY: usize = 135;
 pub const FSTATFS: usize = 138;
 pub const PIVOT_ROOT: usize = 155;
 pub const PRCTL: usize = 157;
+pub const MOUNT: usize = 165;
 pub const UMOUNT2: usize = 166;
 pub const SETHOSTNAME: usize = 170;
 pub const SETDOMAINNAME: usize = 171;
