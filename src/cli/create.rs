@@ -9,6 +9,7 @@ use crate::launch::line::Ending;
 use crate::plan::compile::{Gate, compile};
 
 pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error> {
+    making::check_preserved(create.making.preserve_fds)?;
     let (store, id) = (making::store(global)?, making::id(&create.id)?);
     let Order { source, bundle, request } =
         making::prepare(global, &create.making, id, create.bundle(), Gate::Closed, Stay::Detached)?;

@@ -63,7 +63,6 @@ pub fn prepare(
     stay: Stay,
 ) -> Result<Order, Error> {
     refuse_unsupported(global, making)?;
-    check_preserved(making.preserve_fds)?;
     let host = Host::probe();
     if let Some(refusal) = host.refusal() {
         return Err(Error::Unsupported(refusal));
@@ -100,8 +99,8 @@ fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every descriptor that the program is promised must be open.
-fn check_preserved(count: u32) -> Result<(), Error> {
+/// Every descriptor that the program is promised must be open. To be asked before we open any ourselves.
+pub fn check_preserved(count: u32) -> Result<(), Error> {
     for number in 3..3 + count.min(1 << 20) {
         if crate_run_sys::files::status(crate_run_sys::Fd(number as i32)).is_err() {
             let said = format!("unable to stat preserved-fd {number} (of {count}): it is not open");

@@ -13,6 +13,7 @@ use crate::launch::foreground::{Watch, attend};
 
 /// Answers the exit status: the program's own in the foreground, 0 when detached.
 pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
+    making::check_preserved(run.making.preserve_fds)?;
     let stay = if run.detach { Stay::Detached } else { Stay::Foreground };
     // From now on no signal is lost, and none ends us while a container is half made.
     let watch = match stay {

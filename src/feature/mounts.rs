@@ -116,6 +116,12 @@ pub fn resolve(spec: &Spec, bundle: &Path) -> Vec<Mount> {
             label_data(filesystem, label, &mut mount.options);
             if filesystem == "tmpfs" && mount.options.copy_up {
                 mount.kind = Kind::CopyUp(copyup::CopyUp::new(&mount.options, &identity));
+            } else if filesystem == "cgroup2"
+                && let Some(source) = instead.take()
+            {
+                // A new cgroup2 would set the mount options of the host's, such as nsdelegate (cgroup-v2.rst,
+                // "Mounting": they are system wide), so in the host's cgroup namespace its tree is taken at once.
+                mount.kind = Kind::Bind { source, depth: Depth::Tree };
             }
         }
         mount

@@ -45,8 +45,11 @@ impl Line {
 
     fn next(&mut self) -> Result<Option<Report>, Errno> {
         let mut bytes = [0; SIZE];
-        let (length, descriptor) = match sockets::receive(host::borrowed(&self.socket), &mut bytes) {
-            Err(Errno::ECONNRESET) => (0, None),
+        let socket = host::borrowed(&self.socket);
+        let (length, descriptor) = match sockets::receive(socket, &mut bytes) {
+            // The child has died with a word of ours unread (unix(7)). This is told first, and once: what the child
+            // said before is still to come.
+            Err(Errno::ECONNRESET) => sockets::receive(socket, &mut bytes)?,
             other => other?,
         };
         if let Some(fd) = descriptor {
@@ -77,7 +80,7 @@ impl Line {
         Ok(())
     }
 
-    /// Lets the child go on.
+    /// Lets the child go on. EPIPE or ECONNRESET: it is dead.
     pub fn release(&self) -> Result<(), Errno> {
         sockets::send(host::borrowed(&self.socket), b"G", None)
     }

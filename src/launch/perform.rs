@@ -167,12 +167,11 @@ impl<'a> Launch<'a> {
     }
 
     fn release(&mut self) -> Done {
-        match &self.line {
+        match self.line.as_ref().map_or(Ok(()), Line::release) {
             // A child that is gone has said why, or will be found silent by the next one who listens.
-            Some(line) => line.release().or_else(|errno| if errno == Errno::EPIPE { Ok(()) } else { Err(errno) }),
-            None => Ok(()),
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(errno) => Err(errno.into()),
         }
-        .map_err(Cause::from)
     }
 
     fn step(&mut self, index: usize) -> Done {
