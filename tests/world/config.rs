@@ -80,6 +80,11 @@ pub fn sleeps(config: &mut Value) {
     runs(config, &["sleep", "1000000"]);
 }
 
+/// Gives the program these capabilities, and no others (permitted, effective, bounding).
+pub fn capabilities(config: &mut Value, names: &[&str]) {
+    config["process"]["capabilities"] = json!({ "bounding": names, "effective": names, "permitted": names });
+}
+
 /// Adds one more mount at the end.
 pub fn mount(config: &mut Value, target: &str, kind: &str, source: &str, options: &[&str]) {
     let mounts = config["mounts"].as_array_mut().expect("a list of mounts");

@@ -166,6 +166,27 @@ impl Output {
         self
     }
 
+    /// The command has failed with this sentence, which names the place in config.json that `pointer` leads to.
+    #[track_caller]
+    pub fn fails_at(self, sentence: &str, pointer: &str) -> Self {
+        let said = self.sentence().split_once(", asked for by config.json:");
+        let (start, place) = said.unwrap_or_else(|| panic!("no place in {:?}", self.stderr));
+        let (numbers, named) = place.split_once(' ').expect("a pointer");
+        assert_eq!((start, named), (sentence, format!("({pointer})").as_str()), "{}", self.stderr);
+        let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number > 0);
+        assert!(numbers.split(':').all(is_number), "no line and column in {:?}", self.stderr);
+        assert_eq!((self.status, self.stdout.as_str()), (1, ""), "{}", self.stderr);
+        self
+    }
+
+    /// The lines below the error say how to mend it.
+    #[track_caller]
+    pub fn helps(self, cure: &str) -> Self {
+        let found = self.stderr.lines().any(|line| line.trim() == format!("help: {cure}"));
+        assert!(found, "no such help: {}", self.stderr);
+        self
+    }
+
     /// The error as one sentence, without the name of the program and the lines below it.
     pub fn sentence(&self) -> &str {
         let first = self.stderr.lines().next().unwrap_or_default();

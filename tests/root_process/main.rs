@@ -1,0 +1,12 @@
+//! The program: with which powers, limits, files, variables and signals it starts.
+//!
+//! OCI: config.md (process), config-linux.md (seccomp, personality). One file for each feature.
+
+mod capabilities;
+mod descriptors;
+mod identity;
+mod limits;
+mod program;
+mod seccomp;
+#[path = "../world/mod.rs"]
+mod world;
