@@ -20,7 +20,8 @@ pub fn explain(explain: &Explain) -> Result<String, Error> {
     };
     let bundle = Bundle::check(&source, &Host::probe(), &id, &master)?;
     let keyring = Keyring::Own;
-    let request = Request { id, gate: Gate::Closed, master, preserved: 0, keyring, pid_file: None };
+    let gate = Gate::Closed;
+    let request = Request { id, gate, master, preserved: 0, keyring, pid_file: None, pidfd_socket: None };
     let plan = compile(&bundle, &request);
     let format = match explain.format {
         ExplainFormat::Text => Format::Text,

@@ -76,9 +76,11 @@ pub fn prepare(
         _ => Master::None,
     };
     let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
+    let pidfd_socket = making.pidfd_socket.as_deref().map(absolute).transpose()?;
     let bundle = Bundle::check(&source, &host, &id, &master)?;
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
-    let request = Request { id, gate, master, preserved: making.preserve_fds, keyring, pid_file };
+    let preserved = making.preserve_fds;
+    let request = Request { id, gate, master, preserved, keyring, pid_file, pidfd_socket };
     Ok(Order { source, bundle, request })
 }
 
@@ -92,9 +94,6 @@ fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {
     }
     if making.no_pivot {
         return refuse("--no-pivot");
-    }
-    if making.pidfd_socket.is_some() {
-        return refuse("--pidfd-socket");
     }
     Ok(())
 }

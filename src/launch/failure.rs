@@ -136,6 +136,7 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
             "the number of namespaces is limited: see /proc/sys/user/max_*_namespaces"
         }
         (HostAction::GiveBirth { .. }, Errno::EAGAIN) => "a limit on processes is reached: RLIMIT_NPROC or pids.max",
+        (HostAction::SendPidfd { .. }, _) => "somebody must listen on a stream socket at --pidfd-socket",
         (HostAction::ConnectConsole { .. }, _) => "somebody must listen on a stream socket at --console-socket",
         (HostAction::WriteIdMaps { .. }, Errno::EPERM) => "only privileged callers may map ids that are not their own",
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",

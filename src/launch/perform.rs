@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate_run_plan::slot::Slot;
 use crate_run_sys::birth::{Cradle, Newborn, give_birth};
 use crate_run_sys::mounts::{Attributes, Depth, clone_tree, set_attributes};
-use crate_run_sys::{Errno, host};
+use crate_run_sys::{Errno, host, sockets};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -219,6 +219,7 @@ impl<'a> Launch<'a> {
                 hook::run(hook, &state, &self.bundle.directory)
                     .map_err(|said| Cause::Said(format!("error running {kind} hook #{index}: {said}")))
             }
+            HostAction::SendPidfd { path } => self.send_pidfd(path.as_path()),
             HostAction::RecordCreated => self.record_created(),
             HostAction::WritePidFile { path } => self.write_pid_file(path.as_path()),
         }
@@ -408,6 +409,14 @@ impl<'a> Launch<'a> {
         let Some(born) = &self.newborn else { return Ok(()) };
         crate_run_sys::process::set_limit_of(born.pid, resource, soft, hard)
             .map_err(|errno| Cause::Call("prlimit(2)", errno))
+    }
+
+    /// One message with one descriptor (SCM_RIGHTS of unix(7)).
+    fn send_pidfd(&self, path: &Path) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        let socket = connect_to(path)?;
+        sockets::send(host::borrowed(&socket), b"pidfd", Some(host::borrowed(&born.pidfd)))
+            .map_err(|errno| Cause::Call("sendmsg(2)", errno))
     }
 
     fn record_created(&mut self) -> Done {

@@ -27,6 +27,8 @@ pub struct Request {
     pub keyring: Keyring,
     /// Where the number of the first process is written.
     pub pid_file: Option<OutsidePath>,
+    /// A socket that gets a pidfd of the first process.
+    pub pidfd_socket: Option<OutsidePath>,
 }
 
 impl Request {
@@ -45,6 +47,7 @@ impl Request {
             preserved: wanted.preserved,
             keyring: if wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own },
             pid_file: wanted.pid_file.as_ref().and_then(outside),
+            pidfd_socket: wanted.pidfd_socket.as_ref().and_then(outside),
         }
     }
 
@@ -61,6 +64,7 @@ impl Request {
             preserved: self.preserved,
             inherits_keyring: self.keyring == Keyring::Inherited,
             pid_file: self.pid_file.as_ref().map(path),
+            pidfd_socket: self.pidfd_socket.as_ref().map(path),
         }
     }
 }
@@ -177,6 +181,10 @@ fn gate_opens(request: &Request, plan: &mut Plan) {
 }
 
 fn record_created(request: &Request, plan: &mut Plan) {
+    if let Some(path) = &request.pidfd_socket {
+        let why = "whoever called us holds on to this very process, whatever becomes of its number";
+        plan.host("state", HostAction::SendPidfd { path: path.clone() }, why);
+    }
     let pace = match request.gate {
         Gate::Closed => Pace::InTurn,
         // Nobody waits for this moment: the process is written down while the child works.

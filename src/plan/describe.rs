@@ -43,6 +43,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
         Host::RunHook { .. } => "RunHook",
+        Host::SendPidfd { .. } => "SendPidfd",
         Host::WritePidFile { .. } => "WritePidFile",
         Host::RecordCreated => "RecordCreated",
     }
@@ -87,6 +88,7 @@ fn host(action: &HostAction) -> String {
         HostAction::RunHook { hook, kind, index } => {
             format!("run {kind} hook #{index}, {}", hook.path.display())
         }
+        HostAction::SendPidfd { path } => format!("send a pidfd to the socket {path}"),
         HostAction::WritePidFile { path } => format!("write the pid to {path}"),
         HostAction::RecordCreated => "write down that the container is created".to_owned(),
     }

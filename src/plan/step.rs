@@ -93,6 +93,8 @@ pub enum HostAction {
     SetLimit { resource: u32, soft: u64, hard: u64 },
     /// Runs a hook in the runtime's namespaces.
     RunHook { hook: Hook, kind: &'static str, index: usize },
+    /// Sends a pidfd of the newborn to a socket of the caller.
+    SendPidfd { path: OutsidePath },
     /// Writes down that the container is created.
     RecordCreated,
     /// Writes the number of the first process to a file of the caller.

@@ -35,9 +35,10 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::WritePidFile { .. } => Undo::By("remove the file"),
         Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),
         Host::GiveBirth { .. } => Undo::By("kill it, reap it, run the poststop hooks"),
-        Host::WriteIdMaps { .. } | Host::SetOomScore { .. } | Host::SetLimit { .. } => {
-            Undo::With("the newborn")
-        }
+        Host::SendPidfd { .. }
+        | Host::WriteIdMaps { .. }
+        | Host::SetOomScore { .. }
+        | Host::SetLimit { .. } => Undo::With("the newborn"),
         Host::RunHook { .. } => Undo::By("the engine's poststop hooks"),
     }
 }

@@ -86,6 +86,7 @@ pub struct Wanted {
     pub preserved: u32,
     pub inherits_keyring: bool,
     pub pid_file: Option<PathBuf>,
+    pub pidfd_socket: Option<PathBuf>,
 }
 
 impl Record {

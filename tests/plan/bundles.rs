@@ -27,7 +27,7 @@ pub struct Wish {
 pub fn request() -> Request {
     let id = ContainerId::new("example").expect("a plain name");
     let (gate, master, keyring) = (Gate::Closed, Master::None, Keyring::Own);
-    Request { id, gate, master, preserved: 0, keyring, pid_file: None }
+    Request { id, gate, master, preserved: 0, keyring, pid_file: None, pidfd_socket: None }
 }
 
 impl Wish {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{IoSliceMut, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -89,8 +91,14 @@ impl Container {
         if let Some((_, path)) = &socket {
             create.arg("--console-socket").arg(path);
         }
-        quiet(create.arg("life"), host)?;
-        assert_eq!(state(host)?["status"], "created");
+        let wants_pidfd = host.directory.join("pidfd");
+        let listener = UnixListener::bind(&wants_pidfd)?;
+        // Anybody may connect, also a runtime that is root only of a user's namespace.
+        fs::set_permissions(&wants_pidfd, fs::Permissions::from_mode(0o666))?;
+        quiet(create.arg("--pidfd-socket").arg(&wants_pidfd).arg("life"), host)?;
+        let created = state(host)?;
+        assert_eq!(created["status"], "created");
+        same_process(&receive(&listener)?, &created["pid"])?;
         let wrong = facts::wrong_limits(&host.config["linux"]["resources"], &host.cgroup());
         assert!(wrong.is_empty(), "{}:\n  {}", host.name, wrong.join("\n  "));
         if let Some((listener, _)) = socket {
@@ -119,7 +127,7 @@ impl Container {
 }
 
 /// The one descriptor that a client of this socket sends (unix(7), SCM_RIGHTS).
-pub fn receive(listener: &UnixListener) -> Result<std::os::fd::OwnedFd, Box<dyn std::error::Error>> {
+pub fn receive(listener: &UnixListener) -> Result<OwnedFd, Box<dyn std::error::Error>> {
     let (client, _) = listener.accept()?;
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -130,6 +138,14 @@ pub fn receive(listener: &UnixListener) -> Result<std::os::fd::OwnedFd, Box<dyn 
         _ => None,
     });
     descriptor.ok_or_else(|| "a message without a descriptor".into())
+}
+
+/// Is this a pidfd (pidfd_open(2)) of that process?
+fn same_process(pidfd: &OwnedFd, pid: &Value) -> Checked {
+    let facts = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let told = facts.lines().find_map(|line| line.strip_prefix("Pid:")).map(str::trim);
+    assert_eq!(told, Some(pid.to_string().as_str()), "{facts}");
+    Ok(())
 }
 
 fn state(host: &Host) -> Result<Value, Box<dyn std::error::Error>> {

@@ -32,6 +32,7 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::WriteIdMaps { .. } => &["user_namespaces(7)"],
         Host::SetOomScore { .. } => &["proc(5)"],
         Host::SetLimit { .. } => &["prlimit(2)"],
+        Host::SendPidfd { .. } => &["pidfd_open(2)", "sendmsg(2)", "unix(7)"],
         Host::WritePidFile { .. } => &["rename(2)"],
         Host::RunHook { .. } => &["execve(2)", "wait(2)"],
     }

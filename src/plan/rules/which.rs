@@ -96,7 +96,8 @@ pub fn writes_maps(step: &Step) -> bool {
 /// Acts on the newborn by its process number.
 pub fn acts_on_newborn(step: &Step) -> bool {
     let sets = matches!(host(step), Some(Host::SetOomScore { .. } | Host::SetLimit { .. }));
-    sets || matches!(host(step), Some(Host::WriteIdMaps { .. } | Host::WritePidFile { .. }))
+    let tells = matches!(host(step), Some(Host::WritePidFile { .. } | Host::SendPidfd { .. }));
+    sets || tells || matches!(host(step), Some(Host::WriteIdMaps { .. }))
 }
 
 /// A host step for which the child waits at a rendezvous.
