@@ -5,7 +5,6 @@ use crate::cli::log::Log;
 use crate::cli::making::{self, Order, Stay};
 use crate::error::Error;
 use crate::launch::Launch;
-use crate::launch::line::Ending;
 use crate::plan::compile::{Gate, compile};
 
 pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error> {
@@ -16,7 +15,7 @@ pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error>
     let plan = compile(&bundle, &request);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     launch.perform()?;
-    launch.conclude(Ending::Parked)?;
+    launch.conclude()?;
     for finding in &bundle.warnings {
         log.warning(&format!("{}: {}", finding.at, finding.message));
     }

@@ -5,7 +5,6 @@ use crate::cli::log::Log;
 use crate::cli::making::{self, Order, Stay};
 use crate::error::Error;
 use crate::launch::Launch;
-use crate::launch::line::Ending;
 use crate::plan::compile::{Gate, compile};
 use crate::state::{ContainerId, lifecycle};
 
@@ -30,7 +29,7 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     let plan = compile(&bundle, &request);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     launch.perform()?;
-    launch.conclude(Ending::Silence)?;
+    launch.conclude()?;
     for finding in &bundle.warnings {
         log.warning(&format!("{}: {}", finding.at, finding.message));
     }

@@ -23,7 +23,8 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct Line {
     socket: OwnedFd,
-    executing: bool,
+    /// What it means when the line closes now.
+    closing: Ending,
     /// What the child wanted to be told, and did not stop at.
     pub warnings: Vec<Report>,
     /// The master side of the container's terminal.
@@ -40,7 +41,7 @@ impl Line {
 
     /// A line over a socket that is connected already: the gate's.
     pub fn over(socket: OwnedFd) -> Self {
-        Self { socket, executing: false, warnings: Vec::new(), terminal: None }
+        Self { socket, closing: Ending::Silence, warnings: Vec::new(), terminal: None }
     }
 
     fn next(&mut self) -> Result<Option<Report>, Errno> {
@@ -74,7 +75,8 @@ impl Line {
         match report.kind {
             Kind::Failed => return Err(Ending::Failed(report)),
             Kind::Warned => self.warnings.push(report),
-            Kind::Executing => self.executing = true,
+            Kind::Executing => self.closing = Ending::Executed,
+            Kind::Parked => self.closing = Ending::Parked,
             Kind::Terminal | Kind::Arrived => {}
         }
         Ok(())
@@ -85,8 +87,8 @@ impl Line {
         sockets::send(host::borrowed(&self.socket), b"G", None)
     }
 
-    /// Listens to the end. `closing` says what it means when the line closes before anything was said about execve.
-    pub fn listen(&mut self, closing: Ending) -> Ending {
+    /// Listens to the end. A line that closes before the child's last word was that of one who died.
+    pub fn listen(&mut self) -> Ending {
         loop {
             match self.next() {
                 Ok(Some(report)) => {
@@ -94,8 +96,7 @@ impl Line {
                         return ending;
                     }
                 }
-                Ok(None) | Err(_) if self.executing => return Ending::Executed,
-                Ok(None) | Err(_) => return closing,
+                Ok(None) | Err(_) => return self.closing.clone(),
             }
         }
     }

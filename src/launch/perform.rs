@@ -151,9 +151,9 @@ impl<'a> Launch<'a> {
     }
 
     /// Listens to the child's end of the plan.
-    pub fn conclude(&mut self, closing: Ending) -> Result<(), Error> {
+    pub fn conclude(&mut self) -> Result<(), Error> {
         let Some(line) = &mut self.line else { return Ok(()) };
-        match line.listen(closing) {
+        match line.listen() {
             Ending::Executed | Ending::Parked => Ok(()),
             bad => Err(self.fail(0, Cause::Child(bad))),
         }

@@ -14,6 +14,9 @@ use crate::launch::perform::packet_socket;
 use crate::plan::compile::{Request, compile};
 use crate::state::{Container, ContainerId, Record, Status, Store, lifecycle};
 
+/// How many milliseconds a process that has said why it ends may take to end.
+const END: u64 = 10_000;
+
 /// Starts the program of a created container, and returns when it runs: the line to the child closes with its
 /// execve, and before that it can say why there will be none.
 pub fn start(store: &Store, id: &ContainerId) -> Result<(), Error> {
@@ -32,13 +35,18 @@ pub fn start(store: &Store, id: &ContainerId) -> Result<(), Error> {
         }
     }
     let mut line = open_gate(&container)?;
-    match line.listen(Ending::Silence) {
-        Ending::Executed => {}
-        Ending::Failed(report) => return Err(explain(&container, &record, &report)),
+    let failure = match line.listen() {
+        Ending::Executed => None,
+        Ending::Failed(report) => Some(explain(&container, &record, &report)),
         Ending::Parked | Ending::Silence => {
             let said = format!("the container's first process was killed before its program ran: {id}");
-            return Err(Error::WrongState(said));
+            Some(Error::WrongState(said))
         }
+    };
+    if let Some(error) = failure {
+        // Who hears of the failure and deletes the container at once must find it stopped.
+        record.process.map(|process| process.has_ended_within(END));
+        return Err(error);
     }
     lifecycle::poststart(&container, &record).inspect_err(|_| {
         if let Some(process) = record.process {

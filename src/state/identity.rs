@@ -50,6 +50,12 @@ impl ProcessId {
             let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         }
     }
+
+    /// Waits until it has ended, for at most `milliseconds`; answers whether it has.
+    pub fn has_ended_within(&self, milliseconds: u64) -> bool {
+        let Some(pidfd) = self.open() else { return true };
+        crate_run_sys::process::readable_within(raw_fd(&pidfd), Some(milliseconds)) == Ok(true)
+    }
 }
 
 fn raw_fd(fd: &OwnedFd) -> crate_run_sys::Fd {

@@ -80,6 +80,8 @@ fn is_program(path: &CStr) -> Result<(), Errno> {
 pub fn park(runner: &mut Runner, gate: Handle) -> Outcome {
     let gate = runner.descriptor(gate)?;
     process::set_parent_death_signal(0).named(Call::Prctl)?;
+    // Said in so many words: the line of one who dies closes as well.
+    runner.tell(Kind::Parked)?;
     files::close(runner.line);
     loop {
         let caller = sockets::accept(gate).named(Call::Accept)?;

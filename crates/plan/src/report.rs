@@ -18,6 +18,8 @@ pub enum Kind {
     Executing = 4,
     /// The master side of a terminal comes along as a descriptor.
     Terminal = 5,
+    /// The container is created; when the line closes now, it waits at its gate.
+    Parked = 6,
 }
 
 /// The system call that gave the answer, where a step makes several.
@@ -150,6 +152,7 @@ impl Report {
             3 => Kind::Warned,
             4 => Kind::Executing,
             5 => Kind::Terminal,
+            6 => Kind::Parked,
             _ => return None,
         };
         let mut report = Report::new(kind, u16::from_le_bytes([bytes[2], bytes[3]]));
