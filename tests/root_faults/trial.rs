@@ -128,15 +128,17 @@ impl Trial {
     }
 
     /// Can this fault happen here? Not to a container before its birth, nor after the host's last word: what the
-    /// child does behind the gate, only the child can fail to do.
+    /// child does behind the gate, only the child can fail to do. Nothing fits between birth and id maps: a newborn
+    /// that waits for its maps meets nobody.
     pub fn possible(&self, fault: Fault, place: usize) -> bool {
         let plan = self.plan();
         let birth = Self::position(&plan, |action| matches!(action, Action::Host(HostAction::GiveBirth { .. })));
-        // A newborn that still waits for its maps runs no plan.
+        let maps = Self::position(&plan, |action| matches!(action, Action::Host(HostAction::WriteIdMaps { .. })));
         let running = Self::position(&plan, |action| matches!(action, Action::Child(_)));
         let park = Self::position(&plan, |action| matches!(action, Action::Child(Operation::Park { .. })));
         let announce = Self::position(&plan, |action| matches!(action, Action::Child(Operation::Announce {})));
         match fault {
+            _ if place == maps => false,
             Fault::HostFails | Fault::RuntimeDies => place <= park.min(announce),
             Fault::ChildFails => place >= running && place < plan.steps.len(),
             Fault::ContainerDies => place > birth && place <= park.min(announce),
