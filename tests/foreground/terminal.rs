@@ -140,8 +140,10 @@ fn window_size_is_copied() {
 
 /// A terminal of unknown size has 0 rows; the program's own size then stays.
 fn unknown_size_is_not_copied() {
-    let (mut player, mut terminal) =
-        at_terminal(&script("stty rows 11 cols 22; echo ready; read x; stty size; exit 5"));
+    let (master, slave) = open_pty();
+    let mut terminal = Far::new(master);
+    resize(&terminal, 33, 44);
+    let mut player = start_at(&script("stty rows 11 cols 22; echo ready; read x; stty size; exit 5"), slave);
     terminal.expect("ready\r\n");
     resize(&terminal, 0, 0);
     terminal.say("\r");
@@ -235,7 +237,7 @@ fn non_blocking_streams() {
 
 /// A process of the background that keeps the terminal, and even writes to it for ever, does not keep us.
 fn a_slave_left_open() {
-    let text = "sh -c \"trap '' HUP; echo '<'\\$\\$'>'; while echo y; do :; done\" & read x; exit 4";
+    let text = "sh -c \"trap '' HUP; echo '<'\\$\\$'>'; exec yes\" & read x; exit 4";
     let (mut player, mut terminal) = at_terminal(&script(text));
     terminal.expect("<");
     let left = terminal.until('>');
