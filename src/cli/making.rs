@@ -1,5 +1,7 @@
 //! What `run` and `create` have in common: from the command line to a container.
 
+use std::io::{stdin, stdout};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::bundle::path::OutsidePath;
@@ -9,6 +11,7 @@ use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
+use crate::launch::caller::CallerTerminal;
 use crate::plan::compile::{Gate, Request};
 use crate::state::{ContainerId, Store};
 
@@ -77,7 +80,12 @@ pub fn prepare(
     };
     let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
     let pidfd_socket = making.pidfd_socket.as_deref().map(absolute).transpose()?;
-    let bundle = Bundle::check(&source, &host, &id, &master)?;
+    let mut bundle = Bundle::check(&source, &host, &id, &master)?;
+    if master == Master::Foreground
+        && let Some(size) = CallerTerminal::of(stdin().as_fd(), stdout().as_fd()).size()
+    {
+        bundle.terminal = bundle.terminal.or_sized(size.ws_row, size.ws_col);
+    }
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
     let preserved = making.preserve_fds;
     let request = Request { id, gate, master, preserved, keyring, pid_file, pidfd_socket };

@@ -29,6 +29,16 @@ pub enum Terminal {
     Pty { rows: u16, columns: u16 },
 }
 
+impl Terminal {
+    /// The same in this size, unless the configuration names one: a program that asks at once must not see 0.
+    pub fn or_sized(self, rows: u16, columns: u16) -> Self {
+        match self {
+            Self::Pty { rows: 0, .. } | Self::Pty { columns: 0, .. } => Self::Pty { rows, columns },
+            other => other,
+        }
+    }
+}
+
 /// Where the master side goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Master {

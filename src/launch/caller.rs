@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::process::getpgrp;
 use rustix::termios::{
-    OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
+    OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 /// Where our process group stands in the session of the caller's terminal.
@@ -66,11 +66,16 @@ impl<'a> CallerTerminal<'a> {
         }
     }
 
+    /// The size of the caller's window, if that is known (ioctl_tty(2), TIOCGWINSZ).
+    pub fn size(&self) -> Option<Winsize> {
+        let size = tcgetwinsize(self.screen?).ok()?;
+        (size.ws_row != 0 && size.ws_col != 0).then_some(size)
+    }
+
     /// Gives `terminal` the size of the caller's window, if that is known; its foreground then gets SIGWINCH
     /// (ioctl_tty(2), TIOCSWINSZ).
     pub fn copy_size(&self, terminal: impl AsFd) {
-        let size = self.screen.and_then(|screen| tcgetwinsize(screen).ok());
-        if let Some(size) = size.filter(|size| size.ws_row != 0 && size.ws_col != 0) {
+        if let Some(size) = self.size() {
             let _ = tcsetwinsize(terminal, size);
         }
     }

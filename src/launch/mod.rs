@@ -1,6 +1,6 @@
 //! Carrying out a plan: the host's half, the sealed child, and what comes after.
 
-mod caller;
+pub mod caller;
 mod copyup;
 pub mod failure;
 pub mod foreground;
