@@ -78,6 +78,20 @@ impl<'w> Runtime<'w> {
         Running { child, outputs, line: format!("{:?}", self.command) }
     }
 
+    /// Starts the command with this terminal for its three streams, as the leader of a session that the terminal
+    /// controls. What it says is to be read at the other end.
+    pub fn spawn_on(self, terminal: &OwnedFd) -> Running {
+        let number = self.world.next_number();
+        let outputs = ["stdout", "stderr"].map(|name| self.world.file(&format!("{name}-{number}")));
+        outputs.iter().for_each(|path| drop(File::create(path).expect("a file for the output")));
+        let mut command = Command::new("setsid");
+        command.arg("-c").arg(self.command.get_program()).args(self.command.get_args());
+        let stream = || terminal.try_clone().expect("a descriptor");
+        command.stdin(stream()).stdout(stream()).stderr(stream());
+        let child = command.spawn().expect("setsid starts");
+        Running { child, outputs, line: format!("{command:?}") }
+    }
+
     /// Runs the command to its end.
     pub fn run(self) -> Output {
         self.spawn().wait()
@@ -177,6 +191,17 @@ impl Output {
         assert!(numbers.split(':').all(is_number), "no line and column in {:?}", self.stderr);
         assert_eq!((self.status, self.stdout.as_str()), (1, ""), "{}", self.stderr);
         self
+    }
+
+    /// The command has failed because of the configuration, with this as its only finding.
+    #[track_caller]
+    pub fn finds(self, message: &str, pointer: &str) -> Self {
+        let place = self.sentence().split_once(": ").map_or("", |(place, _)| place);
+        let numbers =
+            place.strip_prefix("config.json:").unwrap_or_else(|| panic!("no place: {}", self.stderr));
+        assert!(numbers.split(':').all(|number| number.parse::<u32>().is_ok()), "{}", self.stderr);
+        let expected = format!("{place}: {message} ({pointer})");
+        self.fails(&expected)
     }
 
     /// The lines below the error say how to mend it.
