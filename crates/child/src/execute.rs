@@ -2,7 +2,6 @@
 
 use core::ffi::CStr;
 
-use crate_run_plan::operation::target;
 use crate_run_plan::report::{Call, Kind};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::Texts;
@@ -42,7 +41,7 @@ pub fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcom
 /// The working directory is made where the image lacks it, as every runtime does. What is there, of whatever kind,
 /// is left alone: entering it will tell.
 pub fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
-    let made = inside::mount_target(runner.slot(Slot::ROOT)?, path, Shape::Directory, target::ON_PROC)?;
+    let made = inside::look_up_or_make(runner.slot(Slot::ROOT)?, path, Shape::Directory, 0)?;
     files::close(made);
     Ok(())
 }

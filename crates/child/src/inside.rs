@@ -67,20 +67,36 @@ pub enum Shape {
     File,
 }
 
+/// Opens what is at `path`, making what is missing on the way.
+pub fn look_up_or_make(root: Fd, path: &CStr, shape: Shape, rule: u32) -> Outcome<Fd> {
+    match look_up(root, path, rule) {
+        Err(failure) if failure.is(Errno::ENOENT) => make(root, path, shape, rule, LINKS),
+        other => other,
+    }
+}
+
 /// Opens the target of a mount, making what is missing on the way.
 ///
 /// A target on a procfs is refused unless the rule allows it: an image whose /proc is a trap must not
 /// receive what was meant for the real one (CVE-2019-16884).
 pub fn mount_target(root: Fd, path: &CStr, shape: Shape, rule: u32) -> Outcome<Fd> {
-    let found = match look_up(root, path, rule) {
-        Err(failure) if failure.is(Errno::ENOENT) => make(root, path, shape, rule, LINKS)?,
-        other => other?,
-    };
+    let found = look_up_or_make(root, path, shape, rule)?;
+    refuse_root(root, found)?;
     let on_proc = files::filesystem_magic(found).named(Call::Fstat)? == files::PROC_MAGIC;
     if on_proc && rule & target::ON_PROC == 0 {
         return Err(Failure::refusal(b"the target lies on a procfs, which nothing may cover"));
     }
     Ok(found)
+}
+
+/// What is mounted on the root itself, through a link of the image to "/", covers nothing: who stands in a root
+/// already does not see it.
+pub fn refuse_root(root: Fd, found: Fd) -> Outcome {
+    let (top, here) = (files::status(root).named(Call::Fstat)?, files::status(found).named(Call::Fstat)?);
+    if (top.device, top.inode) == (here.device, here.inode) {
+        return Err(Failure::refusal(b"a link of the image leads to its root, which cannot be covered"));
+    }
+    Ok(())
 }
 
 /// How many links that lead to nothing are followed on the way to a mount target.

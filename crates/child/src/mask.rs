@@ -67,8 +67,9 @@ pub fn make_read_only(runner: &Runner, path: &CStr) -> Outcome {
 }
 
 fn present(runner: &Runner, path: &CStr) -> Outcome<Option<Fd>> {
-    match inside::look_up(runner.slot(Slot::ROOT)?, path, 0) {
-        Ok(found) => Ok(Some(found)),
+    let root = runner.slot(Slot::ROOT)?;
+    match inside::look_up(root, path, 0) {
+        Ok(found) => inside::refuse_root(root, found).map(|()| Some(found)),
         Err(failure) if failure.errno.is_some_and(missing) => Ok(None),
         Err(failure) => Err(failure),
     }
