@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::bundle::excerpt::excerpt;
 use crate::bundle::finding::{Finding, Pointer};
-use crate::bundle::span::{Span, locate};
+use crate::bundle::span::{Span, locate, strict};
 use crate::cgroup::CgroupError;
 use crate_run_sys::Errno;
 
@@ -98,7 +98,14 @@ impl Place {
     /// Looks the pointer up in the text.
     pub fn find(file: &Path, text: &[u8], pointer: &Pointer) -> Self {
         let found = locate(text, pointer);
-        let span = found.map(|place| if place.missing > 0 { Span { end: place.value.start + 1, ..place.value } } else { place.value });
+        let span = found.map(|place| match place.missing {
+            0 => place.value,
+            _ => Span { end: place.value.start + 1, ..place.value },
+        });
+        Self::at(file, text, pointer, span)
+    }
+
+    fn at(file: &Path, text: &[u8], pointer: &Pointer, span: Option<Span>) -> Self {
         let excerpt = span.as_ref().map(|span| excerpt(text, span)).unwrap_or_default();
         Self { file: file.to_owned(), pointer: pointer.clone(), span, excerpt }
     }
@@ -114,7 +121,7 @@ impl Place {
 }
 
 /// An error of the standard library in the words of all others: "no such file or directory (ENOENT)".
-fn plain(error: &io::Error) -> String {
+pub fn plain(error: &io::Error) -> String {
     match error.raw_os_error().and_then(|number| u16::try_from(number).ok()) {
         Some(number) => Errno(number).to_string(),
         None => error.to_string(),
@@ -129,7 +136,11 @@ impl ConfigError {
     }
 
     fn place(&self, finding: &Finding) -> Place {
-        Place::find(&self.file, &self.text, &finding.at)
+        match strict(&self.text) {
+            // In a text that is no JSON a pointer leads nowhere in particular; the fault knows its bytes.
+            Err(fault) => Place::at(&self.file, &self.text, &finding.at, Some(fault.span)),
+            Ok(_) => Place::find(&self.file, &self.text, &finding.at),
+        }
     }
 }
 

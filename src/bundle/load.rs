@@ -50,6 +50,9 @@ impl Source {
         if let Err(fault) = span::strict(&text) {
             return Err(config_error(vec![Finding::error(fault.at, fault.message)]));
         }
+        if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(config_error(vec![Finding::error("", "the configuration must be a JSON object")]));
+        }
         let (spec, findings) = match serde_json::from_slice::<Spec>(&text) {
             Ok(spec) => (spec, Vec::new()),
             Err(error) => forgiving(&text, error).map_err(|finding| config_error(vec![*finding]))?,

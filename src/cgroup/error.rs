@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use crate::bundle::finding::Pointer;
+use crate::error::plain;
 
 /// A failure of the cgroup driver.
 #[derive(Debug, thiserror::Error)]
@@ -18,15 +19,15 @@ pub enum CgroupError {
     NoHierarchy { place: PathBuf, found: String },
 
     /// A cgroup directory could not be made, opened, listed, removed or handed over.
-    #[error("cannot {action} cgroup {path}: {source}")]
+    #[error("cannot {action} cgroup {path}: {}", plain(source))]
     Directory { action: &'static str, path: String, source: io::Error },
 
     /// A file of a cgroup could not be read.
-    #[error("cannot read {file} of cgroup {path}: {source}")]
+    #[error("cannot read {file} of cgroup {path}: {}", plain(source))]
     Read { path: String, file: String, source: io::Error },
 
     /// The kernel refused a value.
-    #[error("cannot write {value:?} to {file} of cgroup {path}: {source}")]
+    #[error("cannot write {value:?} to {file} of cgroup {path}: {}", plain(source))]
     Write { path: String, file: String, value: String, at: Option<Pointer>, source: io::Error },
 
     /// A limit is asked for, and the controller that could enforce it is not there.

@@ -39,7 +39,7 @@ pub enum SpecError {
     // runc's words, which its users look for.
     #[error("File config.json exists. Remove it first")]
     Exists,
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {}", crate::error::plain(source))]
     Write { path: String, source: io::Error },
 }
 
