@@ -46,7 +46,17 @@ pub struct Mount {
     pub target: InsidePath,
     pub kind: Kind,
     pub options: Options,
+    pub sealing: Sealing,
     pub at: Pointer,
+}
+
+/// When does a mount get what the option `ro` asks for?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// Before anybody sees it.
+    AtOnce,
+    /// When the devices and mount points that lie in it are made.
+    Later,
 }
 
 /// Where a mount comes from.
@@ -77,6 +87,14 @@ const ON_PROC: [&str; 10] = [
 ];
 
 impl Mount {
+    /// The attributes with which it is attached.
+    fn attributes(&self) -> u64 {
+        match self.sealing {
+            Sealing::AtOnce => self.options.attributes(),
+            Sealing::Later => self.options.attributes() & !attribute::RDONLY,
+        }
+    }
+
     /// The rule by which the child resolves the target.
     fn rule(&self) -> u32 {
         let strict = match &self.kind {
@@ -126,7 +144,11 @@ pub fn resolve(spec: &Spec, bundle: &Path) -> Vec<Mount> {
         }
         mount
     });
-    finished.collect()
+    let mut mounts: Vec<Mount> = finished.collect();
+    for index in 0..mounts.len() {
+        mounts[index].sealing = sealing(&mounts, index);
+    }
+    mounts
 }
 
 /// The SELinux label of every file in it; some filesystems have labels of their own kind.
@@ -151,7 +173,7 @@ fn one(entry: &MountEntry, bundle: &Path, at: Pointer) -> Option<Mount> {
         let source = source.and_then(Path::to_str).filter(|source| !source.is_empty());
         Kind::New { source: source.unwrap_or(&filesystem).to_owned(), filesystem, instead: None }
     };
-    Some(Mount { target, kind, options, at })
+    Some(Mount { target, kind, options, sealing: Sealing::AtOnce, at })
 }
 
 pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
@@ -332,6 +354,37 @@ pub fn steps(mounts: &[Mount], trees: &[Option<Slot>], plan: &mut Plan) {
     }
 }
 
+/// When everything in them is made: the mounts that had to be writable until then become read-only.
+pub fn seal(mounts: &[Mount], plan: &mut Plan) {
+    for mount in mounts.iter().filter(|mount| mount.sealing == Sealing::Later) {
+        let read_only = Operation::ChangeMount {
+            target: mount.target.text(),
+            set: attribute::RDONLY,
+            clear: 0,
+            propagation: 0,
+            tree: 0,
+        };
+        let why = format!("what belongs into {} is made: it is read-only from now on", mount.target);
+        plan.child(FEATURE, read_only, why).at(mount.at.clone());
+    }
+}
+
+/// Mount points and devices may have to be made in a new tmpfs. One that a later mount covers could not be found
+/// again, and nothing can be made in it.
+fn sealing(mounts: &[Mount], index: usize) -> Sealing {
+    let (mount, later) = (&mounts[index], &mounts[index + 1..]);
+    let is_tmpfs = match &mount.kind {
+        Kind::New { filesystem, .. } => filesystem == "tmpfs",
+        Kind::CopyUp(_) => true,
+        Kind::Bind { .. } | Kind::Change => false,
+    };
+    let path = mount.target.as_str();
+    let is_covered = later.iter().any(|other| other.target == mount.target);
+    let has_content = path == "/dev" || later.iter().any(|other| other.target.is_within(path));
+    let is_read_only = mount.options.attributes() & attribute::RDONLY != 0;
+    if is_tmpfs && is_read_only && has_content && !is_covered { Sealing::Later } else { Sealing::AtOnce }
+}
+
 fn c(text: &str) -> CString {
     CString::new(text).expect("findings refuse NUL")
 }
@@ -346,7 +399,7 @@ fn new(mount: &Mount, filesystem: &str, source: &str) -> Operation {
         filesystem: c(filesystem),
         source: c(source),
         options: read_only.then(|| c("ro")).into_iter().chain(data).collect(),
-        attributes: options.attributes(),
+        attributes: mount.attributes(),
         propagation: options.propagation.map_or(0, |(kind, _)| kind),
         target: mount.target.text(),
         rule: mount.rule(),

@@ -41,7 +41,7 @@ pub fn filled_tmpfs(
         Ok(from) => (fstat(&from)?, Some(from)),
         Err(rustix::io::Errno::NOENT) => {
             let mut status = fstat(&to)?;
-            (status.st_uid, status.st_gid, status.st_mode) = (root.0, root.1, 0o755);
+            (status.st_uid, status.st_gid) = root;
             (status, None)
         }
         Err(errno) => return Err(trouble(relative.as_bytes(), errno)),

@@ -130,6 +130,7 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     adopt_null(b, plan);
     keyring::steps(request.keyring, &request.id, plan);
     process::look_up(&b.process, plan);
+    mounts::seal(&b.mounts, plan);
     rootfs::seal(&b.rootfs, plan);
 
     // Created. Whatever could fail because of the configuration has failed by now.

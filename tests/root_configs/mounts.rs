@@ -161,7 +161,7 @@ cases! {
         case.mount("/srv/box", "tmpfs", "tmpfs", "tmpcopyup").mount("/srv/new", "tmpfs", "tmpfs", "tmpcopyup");
         let look = format!("{LOOK}; stat -c '%a %u:%g' /srv/new");
         case.sees(&look, &[". 1711 7:8", "deep 750 7:8", "deep/er/file 4640 7:8", "/etc/shadow-of-the-host",
-            "words", "755 0:0"])
+            "words", "1777 0:0"])
     }
 
     copy_up_stays_in_the_image |case| {
@@ -251,8 +251,23 @@ cases! {
     }
 
     a_missing_target_on_a_read_only_mount |case| {
-        case.mount("/mnt", "tmpfs", "tmpfs", "ro").mount("/mnt/x", "tmpfs", "tmpfs", "");
+        let volume = case.outside("volume")?;
+        case.mount("/mnt", "bind", volume, "bind ro").mount("/mnt/x", "tmpfs", "tmpfs", "");
         case.fails(&["mount tmpfs on /mnt/x", "read-only", "make it in the image"])
+    }
+
+    a_read_only_tmpfs_has_what_lies_in_it |case| {
+        case.mount("/dev", "tmpfs", "tmpfs", "ro mode=755");
+        case.mount("/srv", "tmpfs", "tmpfs", "ro tmpcopyup").mount("/srv/a/b", "tmpfs", "tmpfs", "");
+        let look = "touch /srv/a/b/x && echo made; for place in /dev /srv /srv/a; do
+            touch $place/x 2>&1 | grep -o 'Read-only.*'; done; stat -c %F /dev/null";
+        let refusal = "Read-only file system";
+        case.sees(look, &["made", refusal, refusal, refusal, "character special file"])
+    }
+
+    a_tmpfs_on_nothing_is_for_everybody |case| {
+        case.mount("/srv/a", "tmpfs", "tmpfs", "").mount("/srv/b", "tmpfs", "tmpfs", "tmpcopyup");
+        case.sees("stat -c %a /srv/a /srv/b", &["1777", "1777"])
     }
 
     an_overlay_of_many_layers |case| {

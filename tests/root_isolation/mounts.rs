@@ -242,13 +242,8 @@ fn a_link_in_the_image_does_not_lead_a_mount_out() {
         value["root"]["path"] = json!(rootfs);
         config::mount(value, "/link/mount", "tmpfs", "tmpfs", &[]);
     });
-    let output = container.create();
-    let expected =
-        "cannot mount tmpfs on /link/mount: openat2(2) answered: no such file or directory (ENOENT)";
-    assert!(output.sentence().starts_with(expected), "inside, the link leads nowhere: {}", output.stderr);
-    // Now it leads somewhere inside, under the same name.
+    // Inside, the link leads nowhere: its goal is made there, under the same name.
     let same_name = rootfs.join(outside.strip_prefix("/").expect("an absolute path"));
-    fs::create_dir_all(&same_name).expect("directories");
     container.create().ok();
     container.finish();
     assert!(same_name.join("mount").is_dir());

@@ -63,16 +63,29 @@ pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcom
     if new.options.into_iter().any(|option| option.count_bytes() > LONGEST_VALUE) {
         return mount_at_once(runner, new, target, rule);
     }
-    let target = inside::mount_target(root, target, Shape::Directory, rule)?;
     let mode = match rule & rules::KEEP_MODE {
         0 => None,
-        _ => Some(files::status(target).named(Call::Fstat)?.mode & 0o7777),
+        _ => present_mode(root, target, rule)?,
     };
+    let target = inside::mount_target(root, target, Shape::Directory, rule)?;
     let mount = detached(new, mode)?;
     mounts::attach(mount, target).named(Call::MoveMount)?;
     files::close(target);
     files::close(mount);
     Ok(())
+}
+
+/// The mode of what the image has there; a directory that is only made for the mount says nothing.
+fn present_mode(root: Fd, target: &CStr, rule: u32) -> Outcome<Option<u32>> {
+    match inside::look_up(root, target, rule) {
+        Ok(directory) => {
+            let status = files::status(directory).named(Call::Fstat)?;
+            files::close(directory);
+            Ok(Some(status.mode & 0o7777))
+        }
+        Err(failure) if failure.is(Errno::ENOENT) => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// fsconfig(2) takes no longer values; a list of many overlay layers is longer.

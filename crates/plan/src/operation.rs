@@ -245,6 +245,6 @@ pub mod target {
     pub const NO_LINKS: u32 = 1;
     /// The target may lie on a procfs.
     pub const ON_PROC: u32 = 2;
-    /// A tmpfs takes over the mode of the directory on which it is mounted.
+    /// A tmpfs takes over the mode of the directory on which it is mounted, if that was there already.
     pub const KEEP_MODE: u32 = 4;
 }

@@ -74,8 +74,8 @@ pub fn prepare<'m>(
     };
     let options = &mount.options;
     let change = TreeChange {
-        set: options.attributes(),
-        clear: if options.attributes() & attribute::ATIME != 0 { attribute::ATIME } else { 0 },
+        set: mount.attributes(),
+        clear: if mount.attributes() & attribute::ATIME != 0 { attribute::ATIME } else { 0 },
         propagation: options.propagation,
         ..TreeChange::default()
     };
