@@ -33,7 +33,8 @@ use crate::error::{Error, StepError};
 use crate::launch::caller::{CallerTerminal, Place};
 use crate::launch::relay::{Arrival, Relay};
 
-/// Nothing tells a process that its group was put in the foreground: in the background it looks once a second.
+/// Nothing tells a process that its group was put in the foreground, nor that a program has read or thrown away
+/// what was typed: as long as one of the two matters we look once a second.
 const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// How often the master is read after the program's end. A pty holds less than 5 pages (8 KiB on the way, 4 KiB
@@ -112,6 +113,11 @@ impl<'a> Desk<'a> {
         self.copy_size();
     }
 
+    /// Is there something that nobody will tell us of?
+    fn must_look(&self) -> bool {
+        self.place == Place::Background || self.relay.repeats_end()
+    }
+
     /// Stops us as SIGTSTP would, with the terminal in order. The SIGCONT that lets us go on is then pending.
     fn pause(&mut self) {
         self.caller.take_back();
@@ -132,7 +138,8 @@ struct Foreground<'a> {
 impl Foreground<'_> {
     fn until_end(&mut self) -> Result<i32, Error> {
         loop {
-            let [signals, end, relay @ ..] = self.wait()?;
+            let events = self.wait()?;
+            let [signals, end, relay @ ..] = events;
             if !signals.is_empty() {
                 self.heed_signals()?;
             }
@@ -145,6 +152,9 @@ impl Foreground<'_> {
             }
             if let Some(desk) = &mut self.desk {
                 desk.relay.serve(relay);
+                if events.iter().all(|event| event.is_empty()) {
+                    desk.relay.repeat_end();
+                }
                 if desk.place == Place::Background {
                     desk.resume();
                 }
@@ -161,9 +171,8 @@ impl Foreground<'_> {
             None => [nothing(), nothing(), nothing()],
         };
         let end = if self.gone { nothing() } else { PollFd::new(self.pidfd, PollFlags::IN) };
-        let in_background = self.desk.as_ref().is_some_and(|desk| desk.place == Place::Background);
         let wanted = [PollFd::new(&idle, PollFlags::IN), end, input, master, output];
-        ready(wanted, in_background.then_some(&LOOK))
+        ready(wanted, self.desk.as_ref().is_some_and(Desk::must_look).then_some(&LOOK))
     }
 
     fn heed_signals(&mut self) -> Result<(), Error> {

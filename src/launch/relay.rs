@@ -14,7 +14,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, makedev, open};
 use rustix::io::{Errno, read, write};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
@@ -119,13 +119,15 @@ impl Flow {
 pub struct Relay<'a> {
     /// `None` after its end.
     input: Option<Stream<'a>>,
+    /// The input has ended, and the program is to learn it.
+    ended: bool,
     /// A keyboard that ends was unplugged; nobody has typed an end.
     is_keyboard: bool,
     /// `None` when nobody reads it any more; what is shown is then thrown away, for the program must not block.
     output: Option<Stream<'a>>,
     master: OwnedFd,
     master_open: bool,
-    _slave: OwnedFd,
+    slave: OwnedFd,
     typed: Flow,
     shown: Flow,
     /// The last byte that was typed.
@@ -142,11 +144,12 @@ impl<'a> Relay<'a> {
             ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         Ok(Self {
             input: Some(Stream::of(input, OFlags::RDONLY)),
+            ended: false,
             is_keyboard: isatty(input),
             output: Some(Stream::of(output, OFlags::WRONLY)),
             master,
             master_open: true,
-            _slave: slave,
+            slave,
             typed: Flow::new(),
             shown: Flow::new(),
             last: b'\n',
@@ -209,10 +212,27 @@ impl<'a> Relay<'a> {
             Arrival::Nothing => {}
             Arrival::End => {
                 self.input = None;
-                if !self.is_keyboard {
+                self.ended = !self.is_keyboard;
+                if self.ended {
                     self.type_end();
                 }
             }
+        }
+    }
+
+    /// Must the end be typed again some time? A program that changes the modes of its terminal, as shells do
+    /// before they read, may lose what was typed before (termios(3), TCSAFLUSH and ICANON), and the end with it.
+    /// And every reader to come is to find the end, as in a file.
+    pub fn repeats_end(&self) -> bool {
+        self.ended && self.master_open
+    }
+
+    /// Types the end again, unless there is something left to be read before it.
+    pub fn repeat_end(&mut self) {
+        let mut unread = [PollFd::new(&self.slave, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if self.repeats_end() && self.typed.is_empty() && poll(&mut unread, Some(&at_once)) == Ok(0) {
+            self.type_end();
         }
     }
 
@@ -226,6 +246,7 @@ impl<'a> Relay<'a> {
         };
         self.typed.bytes[..2].fill(end);
         (self.typed.start, self.typed.end) = (0, times);
+        self.last = b'\n';
     }
 
     fn type_in(&mut self) {
@@ -266,137 +287,4 @@ impl<'a> Relay<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{PipeReader, PipeWriter, Write, pipe};
-
-    use rustix::event::{Timespec, poll};
-    use rustix::pty::{grantpt, openpt, unlockpt};
-    use rustix::termios::{OptionalActions, tcsetattr};
-
-    use super::*;
-
-    /// A pty, the caller's far ends of two pipes, and the near ones.
-    struct Scene {
-        master: OwnedFd,
-        input: (PipeReader, PipeWriter),
-        output: (PipeReader, PipeWriter),
-    }
-
-    fn scene() -> Scene {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
-        Scene { master, input: pipe().unwrap(), output: pipe().unwrap() }
-    }
-
-    impl Scene {
-        fn relay(&self) -> Relay<'_> {
-            let master = self.master.try_clone().unwrap();
-            Relay::new(master, self.input.0.as_fd(), self.output.1.as_fd()).unwrap()
-        }
-
-        /// A descriptor that is never ready.
-        fn idle(&self) -> BorrowedFd<'_> {
-            self.output.0.as_fd()
-        }
-    }
-
-    /// What a poll without waiting finds.
-    fn ready(relay: &Relay, idle: BorrowedFd) -> [PollFlags; 3] {
-        let mut interests = relay.interests(Place::Foreground, idle);
-        poll(&mut interests, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
-        interests.map(|one| one.revents())
-    }
-
-    const QUIET: [PollFlags; 3] = [PollFlags::empty(); 3];
-
-    #[test]
-    fn an_input_at_its_end_wakes_nobody() {
-        let mut scene = scene();
-        scene.input.1 = pipe().unwrap().1;
-        let mut relay = scene.relay();
-        assert!(!ready(&relay, scene.idle())[0].is_empty());
-        while ready(&relay, scene.idle()) != QUIET {
-            let events = ready(&relay, scene.idle());
-            relay.serve(events);
-        }
-        assert!(relay.input.is_none() && relay.typed.is_empty());
-    }
-
-    #[test]
-    fn in_the_background_the_input_is_left_alone() {
-        let mut scene = scene();
-        scene.input.1.write_all(b"secret").unwrap();
-        let relay = scene.relay();
-        let mut interests = relay.interests(Place::Background, scene.idle());
-        poll(&mut interests, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
-        assert_eq!(interests.map(|one| one.revents()), QUIET);
-    }
-
-    #[test]
-    fn a_full_output_keeps_the_rest() {
-        let scene = scene();
-        let mut relay = scene.relay();
-        loop {
-            relay.shown.bytes.fill(b'x');
-            (relay.shown.start, relay.shown.end) = (0, ROOM - 1);
-            relay.show();
-            if relay.holds_output() {
-                break;
-            }
-        }
-        assert!(ready(&relay, scene.output.0.as_fd())[2].is_empty());
-        assert_eq!(relay.fetch(), Arrival::Nothing);
-    }
-
-    #[test]
-    fn an_output_without_readers_swallows() {
-        let mut scene = scene();
-        scene.output.0 = pipe().unwrap().0;
-        let mut relay = scene.relay();
-        (relay.shown.start, relay.shown.end) = (0, 5);
-        relay.show();
-        assert!(relay.output.is_none() && !relay.holds_output());
-        write(&relay._slave, b"more").unwrap();
-        assert_eq!(relay.fetch(), Arrival::Bytes);
-        assert!(!relay.holds_output());
-    }
-
-    #[test]
-    fn the_end_is_typed_as_the_terminal_wants_it() {
-        let scene = scene();
-        let mut relay = scene.relay();
-        for (last, end, typed) in
-            [(b'\n', 4, &[4][..]), (b'x', 4, &[4, 4]), (b'x', 9, &[9, 9]), (b'x', 0, &[])]
-        {
-            let mut modes = tcgetattr(&relay.master).unwrap();
-            modes.special_codes[SpecialCodeIndex::VEOF] = end;
-            tcsetattr(&relay.master, OptionalActions::Now, &modes).unwrap();
-            relay.last = last;
-            relay.type_end();
-            assert_eq!(&relay.typed.bytes[..relay.typed.end], typed);
-        }
-    }
-
-    #[test]
-    fn the_callers_description_stays_blocking() {
-        let scene = scene();
-        let relay = scene.relay();
-        assert!(matches!((&relay.input, &relay.output), (Some(Stream::Own(_)), Some(Stream::Own(_)))));
-        assert!(!fcntl_getfl(&scene.output.1).unwrap().contains(OFlags::NONBLOCK));
-        assert!(fcntl_getfl(relay.output.as_ref().unwrap()).unwrap().contains(OFlags::NONBLOCK));
-    }
-
-    #[test]
-    fn a_pty_master_is_not_opened_again() {
-        let scene = scene();
-        assert!(!can_be_reopened(scene.master.as_fd()));
-        assert!(can_be_reopened(scene.relay()._slave.as_fd()));
-    }
-
-    #[test]
-    fn what_is_no_master_is_refused() {
-        let scene = scene();
-        let pipe = scene.input.0.try_clone().unwrap();
-        assert!(Relay::new(pipe.into(), scene.input.0.as_fd(), scene.output.1.as_fd()).is_err());
-    }
-}
+mod tests;

@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = &[
     ("end_of_input_within_a_line", end_of_input_within_a_line),
     ("end_of_input_after_a_line", end_of_input_after_a_line),
     ("input_without_bytes", input_without_bytes),
+    ("the_end_is_found_again", the_end_is_found_again),
     ("more_input_than_a_terminal_holds", more_input_than_a_terminal_holds),
     ("nobody_reads_the_output", nobody_reads_the_output),
     ("non_blocking_streams", non_blocking_streams),
@@ -196,6 +197,14 @@ fn end_of_input_after_a_line() {
 fn input_without_bytes() {
     let (mut player, output) = Player::with_output(script("cat; exit 4").stdin(Stdio::null()));
     assert_eq!(output.rest(), "");
+    assert_eq!(player.status(), 4);
+}
+
+/// As in a file, the end is there for every reader.
+fn the_end_is_found_again() {
+    let (mut player, output) =
+        Player::with_output(script("cat; cat; echo end; cat; exit 4").stdin(Stdio::null()));
+    assert_eq!(output.rest(), "end\r\n");
     assert_eq!(player.status(), 4);
 }
 
