@@ -45,8 +45,12 @@ pub fn resolve(spec: &Spec, id: &ContainerId) -> Result<ControlGroup, Vec<Findin
     let failed = |error: crate::cgroup::CgroupError| {
         vec![Finding::error("/linux/cgroupsPath", error.to_string()).cure(error.cure().unwrap_or_default())]
     };
-    let own = Hierarchy::own_cgroup().map_err(failed)?;
-    let path = CgroupPath::resolve(&place(spec), id.as_str(), &own)?;
+    let place = place(spec);
+    let path = match place.starts_with('/') {
+        true => CgroupPath::absolute(&place)?,
+        // Only such a path starts where the runtime is.
+        false => CgroupPath::resolve(&place, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?)?,
+    };
     let at = Pointer::from("/linux/resources");
     let settings = resources(spec).map(|resources| limits::settings(resources, &at)).unwrap_or_default();
     let list = resources(spec).and_then(|resources| resources.devices().as_deref()).unwrap_or_default();

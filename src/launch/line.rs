@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use crate_run_plan::report::{Kind, Report, SIZE};
 use crate_run_sys::{Errno, host, sockets};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 /// The end of a conversation.
@@ -87,8 +88,16 @@ impl Line {
         sockets::send(host::borrowed(&self.socket), b"G", None)
     }
 
+    /// Sleeps until the other end is closed. What is said before stays in the socket: to be woken for each word
+    /// would cost the child, which has to wake us, more than the word itself.
+    fn await_hang_up(&self) {
+        let hang_up_only = PollFlags::empty();
+        while poll(&mut [PollFd::new(&self.socket, hang_up_only)], None) == Err(rustix::io::Errno::INTR) {}
+    }
+
     /// Listens to the end. A line that closes before the child's last word was that of one who died.
     pub fn listen(&mut self) -> Ending {
+        self.await_hang_up();
         loop {
             match self.next() {
                 Ok(Some(report)) => {

@@ -110,12 +110,16 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
         return Ok(());
     };
     let hierarchy = Hierarchy::find()?;
+    let made: Vec<CgroupPath> =
+        record.cgroups_made.iter().filter_map(|path| CgroupPath::absolute(path).ok()).collect();
+    // Most often nobody is left in it, and it goes at once.
+    if made.contains(&path) && !hierarchy.remove_empty(&made).contains(&path) {
+        return Ok(());
+    }
     let deadline = Instant::now() + DEATH;
     if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
         cgroup.kill(deadline)?;
     }
-    let made: Vec<CgroupPath> =
-        record.cgroups_made.iter().filter_map(|path| CgroupPath::absolute(path).ok()).collect();
     if made.contains(&path) {
         hierarchy.remove(&path, deadline)?;
     }

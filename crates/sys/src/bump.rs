@@ -13,11 +13,9 @@ use std::alloc::{GlobalAlloc, Layout};
 
 use crate::{arch, call};
 
-/// Bytes that one mmap(2) fetches at least.
-const CHUNK: usize = 256 * 1024;
-/// The first chunk comes with its pages: a command uses most of it, and one call for all costs less than a fault
-/// for each (0.7 us a page on the machine of docs/benchmarks.md).
-const FIRST: usize = 96 * 1024;
+/// Bytes that one mmap(2) fetches at least: enough for most commands. A page costs the same whether a fault or
+/// MAP_POPULATE brings it, so only those come that are used.
+const CHUNK: usize = 512 * 1024;
 
 struct Space {
     next: usize,
@@ -45,10 +43,10 @@ impl Default for Bump {
     }
 }
 
-fn map(bytes: usize, flags: usize) -> Option<usize> {
+fn map(bytes: usize) -> Option<usize> {
     const PROT_READ_WRITE: usize = 3;
     const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
-    call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS | flags, usize::MAX, 0]).ok()
+    call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0]).ok()
 }
 
 // SAFETY: every block lies in memory that mmap has just given, aligned as asked for, and overlaps no block that is
@@ -59,13 +57,8 @@ unsafe impl GlobalAlloc for Bump {
         let space = unsafe { &mut *self.space.get() };
         let mut start = space.next.next_multiple_of(layout.align());
         if space.next == 0 || start + layout.size() > space.end {
-            const MAP_POPULATE: usize = 0x8000;
-            let wanted = layout.size() + layout.align();
-            let (bytes, flags) = match space.next {
-                0 if wanted <= FIRST => (FIRST, MAP_POPULATE),
-                _ => (wanted.next_multiple_of(CHUNK), 0),
-            };
-            let Some(fresh) = map(bytes, flags) else { return ptr::null_mut() };
+            let bytes = (layout.size() + layout.align()).next_multiple_of(CHUNK);
+            let Some(fresh) = map(bytes) else { return ptr::null_mut() };
             start = fresh.next_multiple_of(layout.align());
             space.end = fresh + bytes;
         }
