@@ -14,6 +14,7 @@ use crate_run_sys::birth::{Cradle, Newborn, give_birth};
 use crate_run_sys::mounts::{Attributes, Depth, clone_tree, set_attributes};
 use crate_run_sys::{Errno, host, sockets};
 use rustix::fs::{Mode, OFlags, open};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -552,7 +553,11 @@ pub fn packet_socket() -> rustix::io::Result<OwnedFd> {
     socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
 }
 
-/// Connects to a stream socket at a path of any length, through its directory's descriptor.
+/// How long the other side of a console socket may take to accept.
+const ACCEPTANCE: Duration = Duration::from_secs(10);
+
+/// Connects to a stream socket at a path of any length, through its directory's descriptor. One who listens and never
+/// accepts ends in EAGAIN (unix(7) does not say so, socket(7) does: SO_SNDTIMEO).
 fn connect_to(path: &Path) -> Result<OwnedFd, Cause> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let name = path.file_name().ok_or_else(|| Cause::Said("the path names no socket".to_owned()))?;
@@ -562,6 +567,7 @@ fn connect_to(path: &Path) -> Result<OwnedFd, Cause> {
     };
     let directory = open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let by_descriptor = format!("/proc/self/fd/{}/{}", host::borrowed(&directory).0, name.to_string_lossy());
+    set_socket_timeout(&socket, Timeout::Send, Some(ACCEPTANCE))?;
     connect(&socket, &SocketAddrUnix::new(by_descriptor)?)?;
     Ok(socket)
 }

@@ -6,7 +6,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -45,12 +45,34 @@ impl Store {
         &self.root
     }
 
+    /// Whoever can write to the directory of all containers can say what root is to kill and to remove. So it must
+    /// belong to us or to root, and so must a link that leads to it; nobody else may make entries in it.
+    fn is_ours(&self) -> Result<(), Error> {
+        let own = rustix::process::geteuid().as_raw();
+        let foreign = |status: &fs::Metadata| ![0, own].contains(&status.uid());
+        let (link, directory) = match (fs::symlink_metadata(&self.root), fs::metadata(&self.root)) {
+            (Ok(link), Ok(directory)) => (link, directory),
+            // It will be made, or is not there to be read; other trouble shows itself at the next step.
+            _ => return Ok(()),
+        };
+        let fault = if foreign(&link) || foreign(&directory) {
+            "it belongs to another user"
+        } else if directory.mode() & 0o002 != 0 {
+            "everybody may write to it"
+        } else {
+            return Ok(());
+        };
+        let shown = self.root.display();
+        Err(Error::WrongState(format!("the state directory {shown} cannot be trusted: {fault}")))
+    }
+
     fn path(&self, id: &ContainerId) -> PathBuf {
         self.root.join(id.as_str())
     }
 
     /// Makes the directory of a new container, and locks it. An id that is taken is an error.
     pub fn reserve(&self, id: &ContainerId) -> Result<Container, Error> {
+        self.is_ours()?;
         let path = self.path(id);
         let mut make = DirBuilder::new();
         make.mode(0o700);
@@ -75,6 +97,7 @@ impl Store {
 
     /// Opens an existing container for a command that changes it: nobody else changes it meanwhile.
     pub fn open(&self, id: &ContainerId) -> Result<Container, Error> {
+        self.is_ours()?;
         let path = self.path(id);
         let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
         // The directory may have been deleted while we waited for its lock.
@@ -86,12 +109,14 @@ impl Store {
 
     /// Opens an existing container for a look.
     pub fn look(&self, id: &ContainerId) -> Result<Container, Error> {
+        self.is_ours()?;
         let path = self.path(id);
         Ok(Container { id: id.clone(), path, _lock: None })
     }
 
     /// The ids of all containers, sorted. A root that does not exist has none.
     pub fn ids(&self) -> Result<Vec<ContainerId>, Error> {
+        self.is_ours()?;
         let entries = match fs::read_dir(&self.root) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
