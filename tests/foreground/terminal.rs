@@ -144,8 +144,11 @@ fn unknown_size_is_not_copied() {
     let (master, slave) = open_pty();
     let mut terminal = Far::new(master);
     resize(&terminal, 33, 44);
-    let mut player = start_at(&script("stty rows 11 cols 22; echo ready; read x; stty size; exit 5"), slave);
+    let text = "echo ready; read x; stty rows 11 cols 22; echo set; read x; stty size; exit 5";
+    let mut player = start_at(&script(text), slave);
     terminal.expect("ready\r\n");
+    terminal.say("\r");
+    terminal.expect("set\r\n");
     resize(&terminal, 0, 0);
     terminal.say("\r");
     terminal.expect("11 22\r\n");
