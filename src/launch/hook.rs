@@ -35,6 +35,7 @@ pub fn run(hook: &Hook, state: &str, bundle: &Path) -> Result<(), String> {
         command.arg0(name).args(arguments);
     }
     command.stdin(input).stdout(output.try_clone().map_err(failed)?).stderr(errors.try_clone().map_err(failed)?);
+    crate_run_sys::host::unblock_signals(&mut command);
     let mut child = command.spawn().map_err(failed)?;
     let group = Pid::from_child(&child);
     let in_time = match pidfd_open(group, PidfdFlags::empty()) {
