@@ -74,37 +74,43 @@ impl Store {
     pub fn reserve(&self, id: &ContainerId) -> Result<Container, Error> {
         self.is_ours()?;
         let path = self.path(id);
+        loop {
+            self.make_directory(id, &path)?;
+            match lock(&path)? {
+                // Whoever was quicker than our lock has made a container of this directory.
+                Some(_) if path.join(RECORD).exists() => return Err(Error::Exists { id: id.to_string() }),
+                Some(lock) => return Ok(Container { id: id.clone(), path, _lock: Some(lock) }),
+                // A forced delete came between the two.
+                None => {}
+            }
+        }
+    }
+
+    fn make_directory(&self, id: &ContainerId, path: &Path) -> Result<(), Error> {
         let mut make = DirBuilder::new();
         make.mode(0o700);
-        let made = match make.create(&path) {
+        let made = match make.create(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let failed = |error| Error::file("make the state directory", &self.root, error);
                 DirBuilder::new().mode(0o700).recursive(true).create(&self.root).map_err(failed)?;
-                make.create(&path)
+                make.create(path)
             }
             other => other,
         };
-        match made {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::Exists { id: id.to_string() });
-            }
-            Err(error) => return Err(Error::file("make the container's directory", &path, error)),
-        }
-        let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Container { id: id.clone(), path, _lock: lock })
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists { id: id.to_string() },
+            _ => Error::file("make the container's directory", path, error),
+        })
     }
 
     /// Opens an existing container for a command that changes it: nobody else changes it meanwhile.
     pub fn open(&self, id: &ContainerId) -> Result<Container, Error> {
         self.is_ours()?;
         let path = self.path(id);
-        let lock = lock(&path, FlockOperation::NonBlockingLockExclusive)?;
-        // The directory may have been deleted while we waited for its lock.
-        if lock.is_none() || !path.is_dir() {
-            return Err(Error::NotFound { id: id.to_string() });
+        match lock(&path)? {
+            Some(lock) => Ok(Container { id: id.clone(), path, _lock: Some(lock) }),
+            None => Err(Error::NotFound { id: id.to_string() }),
         }
-        Ok(Container { id: id.clone(), path, _lock: lock })
     }
 
     /// Opens an existing container for a look.
@@ -130,22 +136,40 @@ impl Store {
 }
 
 /// flock(2) on a directory, tried until the deadline. `None` when the directory is not there.
-fn lock(path: &Path, how: FlockOperation) -> Result<Option<OwnedFd>, Error> {
+fn lock(path: &Path) -> Result<Option<OwnedFd>, Error> {
     let nofollow = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW;
-    let directory = match OpenOptions::new().read(true).custom_flags(nofollow.bits() as i32).open(path) {
-        Ok(directory) => directory,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::file("open the container's directory", path, error)),
-    };
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
-        match flock(&directory, how) {
-            Ok(()) => return Ok(Some(directory.into())),
+        let directory = match OpenOptions::new().read(true).custom_flags(nofollow.bits() as i32).open(path) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::file("open the container's directory", path, error)),
+        };
+        wait_for(&directory, deadline)
+            .map_err(|errno| Error::file("lock the container's directory", path, errno.into()))?;
+        // It may have been deleted, and made again, while we waited: then we have the lock of nothing.
+        if is_at(&directory, path) {
+            return Ok(Some(directory.into()));
+        }
+    }
+}
+
+fn wait_for(directory: &File, deadline: Instant) -> rustix::io::Result<()> {
+    loop {
+        match flock(directory, FlockOperation::NonBlockingLockExclusive) {
             Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(2));
             }
-            Err(errno) => return Err(Error::file("lock the container's directory", path, errno.into())),
+            other => return other,
         }
+    }
+}
+
+fn is_at(directory: &File, path: &Path) -> bool {
+    let identity = |status: fs::Metadata| (status.dev(), status.ino());
+    match (directory.metadata(), fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(there)) => identity(ours) == identity(there),
+        _ => false,
     }
 }
 
