@@ -1,7 +1,7 @@
 //! Hooks: six moments, each with the state on standard input.
 //!
-//! OCI: config.md ("POSIX-platform Hooks"), runtime.md ("Lifecycle"). The probe writes one line for each hook:
-//! what it read, and where it ran.
+//! OCI: config.md ("POSIX-platform Hooks"), runtime.md ("Lifecycle"). The probe writes one line for each
+//! hook: what it read, and where it ran.
 
 mod world;
 
@@ -206,8 +206,8 @@ fn a_failing_hook_tells_its_words() {
         let script = "echo to-stdout; echo to-stderr >&2; exit 5";
         value["hooks"] = json!({ "createRuntime": [{ "path": "/bin/sh", "args": ["sh", "-c", script] }] });
     });
-    let expected = "cannot run createRuntime hook #0, /bin/sh: error running createRuntime hook #0: exit status 5, \
-                    stdout: to-stdout, stderr: to-stderr";
+    let expected = "cannot run createRuntime hook #0, /bin/sh: error running createRuntime hook #0: \
+                    exit status 5, stdout: to-stdout, stderr: to-stderr";
     container.create().fails_at(expected, "/hooks/createRuntime/0");
 }
 

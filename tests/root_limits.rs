@@ -1,7 +1,7 @@
 //! Limits of the container's cgroup: written as asked for, and felt inside.
 //!
-//! OCI: config-linux.md ("Control groups", "Device Whitelist" and what follows). A limit whose controller the host
-//! does not offer in cgroup v2 cannot be shown there: such tests say so, and are at home in the test machine.
+//! OCI: config-linux.md ("Control groups", "Device Whitelist" and what follows). A limit whose controller the
+//! host does not offer in cgroup v2 cannot be shown there: such tests say so, and are at home in the machine.
 
 mod world;
 

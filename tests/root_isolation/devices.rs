@@ -41,7 +41,8 @@ fn listed_devices_have_their_type_mode_and_owner() {
     let Some(world) = World::new("listed_devices_have_their_type_mode_and_owner") else { return };
     let devices = world.report(&["devices"], |value| {
         value["linux"]["devices"] = json!([
-            { "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600, "uid": 7, "gid": 8 },
+            { "path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600,
+              "uid": 7, "gid": 8 },
             { "path": "/dev/deep/er/disk", "type": "b", "major": 8, "minor": 300, "fileMode": 0o640 },
             { "path": "/dev/pipe", "type": "p", "fileMode": 0o622 },
             { "path": "/dev/unbuffered", "type": "u", "major": 1, "minor": 5 },

@@ -50,9 +50,8 @@ fn parameters_are_set_in_the_namespaces_of_the_container() {
 fn a_parameter_that_does_not_exist_is_an_error() {
     let Some(world) = World::new("a_parameter_that_does_not_exist_is_an_error") else { return };
     let container = world.container("a", |value| value["linux"]["sysctl"] = json!({ "net.no.such": "1" }));
-    let output = container.create();
-    let start = "cannot set the kernel parameter net.no.such to 1: openat2(2) answered: no such file or directory (ENOENT)";
-    assert!(output.sentence().starts_with(start), "{}", output.stderr);
-    assert!(output.sentence().ends_with("(/linux/sysctl/net.no.such)"), "{}", output.stderr);
-    assert!(output.stderr.contains("help: this kernel has no such parameter"), "{}", output.stderr);
+    let sentence = "cannot set the kernel parameter net.no.such to 1: openat2(2) answered: \
+                    no such file or directory (ENOENT)";
+    let output = container.create().fails_at(sentence, "/linux/sysctl/net.no.such");
+    output.helps("this kernel has no such parameter");
 }

@@ -117,11 +117,8 @@ fn a_path_of_another_kind_is_an_error() {
     ];
     for (kind, path, reason) in cases {
         let container = world.container("a", |value| config::namespace(value, kind, Some(path)));
-        let output = container.create();
-        let said = output.sentence().split(", asked for by config.json:").next().unwrap_or_default();
-        assert_eq!(said, format!("cannot open the {kind} namespace {path}: {reason}"), "{}", output.stderr);
-        assert_eq!(output.status, 1);
-        assert!(output.sentence().ends_with("(/linux/namespaces/5/path)"), "{}", output.stderr);
+        let sentence = format!("cannot open the {kind} namespace {path}: {reason}");
+        container.create().fails_at(&sentence, "/linux/namespaces/5/path");
     }
 }
 

@@ -55,7 +55,8 @@ fn the_host_tree_cannot_be_reached() {
 fn chroot_does_not_lead_out() {
     let Some(world) = World::new("chroot_does_not_lead_out") else { return };
     // The classic escape: a root below the working directory, then up.
-    let script = "mkdir /tmp/x && cd / && chroot /tmp/x /nothing; cd ..; cd ..; ls / >/tmp/a; ls . >/tmp/b; cmp /tmp/a /tmp/b && echo same";
+    let script = "mkdir /tmp/x && cd / && chroot /tmp/x /nothing; cd ..; cd ..; \
+                  ls / >/tmp/a; ls . >/tmp/b; cmp /tmp/a /tmp/b && echo same";
     let said = world.says(&["sh", "-c", &format!("({script}) 2>/dev/null")], |value| {
         config::mount(value, "/tmp", "tmpfs", "tmpfs", &[]);
     });

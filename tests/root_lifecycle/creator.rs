@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::world::container::Container;
 use crate::world::{World, config, eventually, inventory};
 
-/// Kills `create` or `run` as soon as `moment` has come; then nobody is left, or a container that can be seen.
+/// Kills `create` or `run` as soon as `moment` has come: nobody is left, or a container that can be seen.
 fn killed_at(world: &World, verb: &str, what: &str, moment: impl Fn(&Container) -> bool) {
     let container = world.container("a", config::sleeps);
     let making = if verb == "run" { container.running(&[]) } else { container.creating(&[]) };

@@ -41,12 +41,15 @@ fn force_ends_all_processes_of_the_container() {
     assert!(!world.cgroup("a").exists());
 }
 
+/// Puts something into a state directory.
+type Maker<'a> = &'a dyn Fn(&Path);
+
 /// Each of these must be gone after `delete --force`, and a second time be nothing.
 #[test]
 fn force_deletes_garbage() {
     let Some(world) = World::new("force_deletes_garbage") else { return };
     let record = "state.json";
-    let cases: [(&str, &dyn Fn(&Path)); 9] = [
+    let cases: [(&str, Maker); 9] = [
         ("nothing", &|_| {}),
         ("empty", &|place| write(place, record, "")),
         ("not-json", &|place| write(place, record, "\u{0}\u{1}not json")),

@@ -1,7 +1,7 @@
 //! The life of a container, seen from outside: every state, every command, every way to die.
 //!
-//! OCI: runtime.md, "Lifecycle" and "Operations". The texts of errors are part of what engines rely on, so they
-//! are compared word by word.
+//! OCI: runtime.md, "Lifecycle" and "Operations". The texts of errors are part of what engines rely on, so
+//! they are compared word by word.
 
 mod at_once;
 mod creator;

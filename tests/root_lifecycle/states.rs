@@ -152,21 +152,9 @@ fn start_tells_when_exec_fails() {
         config::runs(config, &["/bin/garbage"]);
     });
     container.create().ok();
-    let output = container.start();
-    let place = place_of(&container.bundle, "args");
-    output.fails(&format!("exec /bin/garbage: exec format error, asked for by {place} (/process/args)"));
+    container.start().fails_at("exec /bin/garbage: exec format error", "/process/args");
     container.becomes("stopped");
     container.delete(&[]).ok();
-}
-
-/// Line and column of the first value with this name, as errors have them.
-fn place_of(bundle: &std::path::Path, name: &str) -> String {
-    let text = fs::read_to_string(bundle.join("config.json")).expect("config.json");
-    let key = format!("\"{name}\": ");
-    let at = text.find(&key).expect("the name") + key.len();
-    let above = &text[..at];
-    let column = at - above.rfind('\n').map_or(0, |newline| newline + 1) + 1;
-    format!("config.json:{}:{column}", above.matches('\n').count() + 1)
 }
 
 #[test]

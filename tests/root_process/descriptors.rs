@@ -52,8 +52,8 @@ fn a_promised_file_that_is_not_open_is_an_error() {
     output.fails("unable to stat preserved-fd 4 (of 2): it is not open");
 }
 
-/// Each of the three streams closed or open, in all combinations: the program has all three, and what was closed
-/// is the container's own /dev/null.
+/// Each of the three streams closed or open, in all combinations: the program has all three, and what was
+/// closed is the container's own /dev/null.
 #[test]
 fn closed_streams_are_the_containers_null() {
     let Some(world) = World::new("closed_streams_are_the_containers_null") else { return };

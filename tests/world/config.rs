@@ -131,9 +131,10 @@ pub fn userns(config: &mut Value) {
 
 /// A filter that allows everything but one system call, which then answers `errno`.
 pub fn deny(config: &mut Value, call: &str, errno: u32) {
+    let architecture = if cfg!(target_arch = "x86_64") { "SCMP_ARCH_X86_64" } else { "SCMP_ARCH_AARCH64" };
     config["linux"]["seccomp"] = json!({
         "defaultAction": "SCMP_ACT_ALLOW",
-        "architectures": [if cfg!(target_arch = "x86_64") { "SCMP_ARCH_X86_64" } else { "SCMP_ARCH_AARCH64" }],
+        "architectures": [architecture],
         "syscalls": [{ "names": [call], "action": "SCMP_ACT_ERRNO", "errnoRet": errno }]
     });
 }

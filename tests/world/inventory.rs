@@ -53,7 +53,8 @@ impl Inventory {
         for device in DEVICES {
             facts.insert(format!("device {device}"), described(&Path::new("/dev").join(device)));
         }
-        for file in files_below(Path::new("/run/crate-run")).into_iter().chain(files_below(rootfs)) {
+        let default = files_below(Path::new("/run/crate-run")).into_iter().filter(|file| file.contains(tag));
+        for file in default.chain(files_below(rootfs)) {
             facts.insert(format!("file {file}"), described(Path::new(&file)));
         }
         facts.insert("file /".to_owned(), described(Path::new("/")));

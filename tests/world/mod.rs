@@ -140,8 +140,8 @@ impl World {
         &self.binary
     }
 
-    /// The root filesystem that all tests share: nothing may be written to it. Mount on what is there, such as
-    /// /mnt, for a mount point that is missing would be made.
+    /// The root filesystem that all tests share: nothing may be written to it. Mount on what is there, such
+    /// as /mnt, for a mount point that is missing would be made.
     pub fn shared_rootfs(&self) -> PathBuf {
         self.fixtures.join("rootfs")
     }
@@ -167,8 +167,8 @@ impl World {
         self.bundles.get()
     }
 
-    /// A new bundle: the plain configuration of [`config::plain`] with what `change` does to it. Its cgroup is
-    /// `container` below that of the world.
+    /// A new bundle: the plain configuration of [`config::plain`] with what `change` does to it. Its cgroup
+    /// is `container` below that of the world.
     pub fn bundle(&self, change: impl FnOnce(&mut Value)) -> PathBuf {
         self.bundle_for("container", change)
     }

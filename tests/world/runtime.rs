@@ -78,8 +78,8 @@ impl<'w> Runtime<'w> {
         Running { child, outputs, line: format!("{:?}", self.command) }
     }
 
-    /// Starts the command with this terminal for its three streams, as the leader of a session that the terminal
-    /// controls. What it says is to be read at the other end.
+    /// Starts the command with this terminal for its three streams, as the leader of a session that the
+    /// terminal controls. What it says is to be read at the other end.
     pub fn spawn_on(self, terminal: &OwnedFd) -> Running {
         let number = self.world.next_number();
         let outputs = ["stdout", "stderr"].map(|name| self.world.file(&format!("{name}-{number}")));
@@ -180,7 +180,7 @@ impl Output {
         self
     }
 
-    /// The command has failed with this sentence, which names the place in config.json that `pointer` leads to.
+    /// The command has failed with this sentence, which names the place in config.json behind `pointer`.
     #[track_caller]
     pub fn fails_at(self, sentence: &str, pointer: &str) -> Self {
         let said = self.sentence().split_once(", asked for by config.json:");
