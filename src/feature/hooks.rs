@@ -30,7 +30,7 @@ const FEATURE: &str = "hooks";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     pub path: PathBuf,
-    /// argv, from argv[0]; the path when the configuration gives none.
+    /// argv, from its zeroth entry; the path when the configuration gives none.
     pub arguments: Vec<String>,
     /// Exactly the hook's environment; empty when the configuration gives none. The runtime's own environment is
     /// not handed down: it may hold secrets of the engine, and loader variables (CVE-2025-23266).

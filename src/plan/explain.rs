@@ -1,7 +1,7 @@
 //! The plan as text: what will happen, who does it, why, and which line of config.json asks for it.
 //!
-//! Three forms of the same list: for people ([`text`]), for programs ([`json`]), and as a diagram of the
-//! conversation between host and child ([`mermaid`]). All three are computed from the value that is carried out;
+//! Three forms of the same list: for people ([`text()`]), for programs ([`json()`]), and as a diagram of the
+//! conversation between host and child ([`mermaid()`]). All three are computed from the value that is carried out;
 //! none of them asks the kernel anything.
 
 mod json;
@@ -22,7 +22,7 @@ pub use text::text;
 /// The forms in which a plan can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Numbered steps in two columns, at most [`text::WIDTH`] characters a line.
+    /// Numbered steps in two columns, at most 108 characters a line.
     Text,
     /// An array of objects, one a step.
     Json,

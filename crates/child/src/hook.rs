@@ -15,7 +15,7 @@ use crate::failure::{Failure, Named, Outcome};
 pub struct Hook<'p> {
     /// The program.
     pub path: &'p CStr,
-    /// argv, from argv[0].
+    /// argv, from its zeroth entry.
     pub arguments: Texts<'p>,
     /// The environment, exactly.
     pub environment: Texts<'p>,

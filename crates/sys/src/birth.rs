@@ -1,7 +1,7 @@
 //! The birth of a container's first process: one clone3(2), then execve of the sealed child.
 //!
 //! Between clone and execve the newborn runs in the runtime's own memory (CLONE_VM), on a stack of its own. The
-//! code of that moment is [`newborn`]: it calls the kernel and nothing else, allocates nothing, and ends in
+//! code of that moment is `newborn`: it calls the kernel and nothing else, allocates nothing, and ends in
 //! execve or in exit. The parent goes on meanwhile: what the newborn reads lies in its [`Cradle`], which the
 //! parent leaves alone, and without CLONE_VFORK there is nothing to wait for. With a user namespace the parent
 //! must write the id maps before the execve, which would cost the newborn all its capabilities otherwise
