@@ -14,6 +14,9 @@ use crate::bundle::span::{Span, locate, strict};
 use crate::cgroup::CgroupError;
 use crate_run_sys::Errno;
 
+/// How many faults of a configuration an error remembers.
+const MOST_KEPT: usize = 128;
+
 /// So many findings are shown with the text around them; a person mends these first.
 const MOST_SHOWN: usize = 20;
 
@@ -172,8 +175,10 @@ impl Error {
         Self::File { doing, path: path.to_owned(), source }
     }
 
-    /// The configuration is wrong in these places.
-    pub fn config(file: PathBuf, text: Rc<Vec<u8>>, findings: Vec<Finding>) -> Self {
+    /// The configuration is wrong in these places. Only the first [`MOST_KEPT`] are kept: each is looked for in the
+    /// text, and nobody reads more.
+    pub fn config(file: PathBuf, text: Rc<Vec<u8>>, mut findings: Vec<Finding>) -> Self {
+        findings.truncate(MOST_KEPT);
         Self::Config(Box::new(ConfigError { file, text, findings }))
     }
 

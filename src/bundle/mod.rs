@@ -7,6 +7,7 @@ pub mod excerpt;
 pub mod finding;
 mod load;
 pub mod path;
+mod size;
 pub mod span;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,9 @@ impl Bundle {
         master: &terminal::Master,
     ) -> Result<Self, Error> {
         let (spec, directory) = (&source.spec, source.directory.as_path());
+        if let Some(finding) = size::finding(spec) {
+            return Err(source.error(vec![finding]));
+        }
         let namespaces = namespaces::resolve(spec);
         let mut found = source.findings.clone();
         found.extend(rootfs::findings(spec, directory));

@@ -125,7 +125,7 @@ fn map_findings(place: &str, word: &str, lines: &[Line]) -> Vec<Finding> {
     }
     if lines.len() > 340 {
         let message = format!("{} {word} mappings are more than the 340 that the kernel takes", lines.len());
-        found.push(Finding::error(at.clone(), message));
+        return vec![Finding::error(at, message)];
     }
     for (index, line) in lines.iter().enumerate() {
         let at = at.index(index);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate_run_plan::slot::Slot;
 use crate_run_sys::birth::{Cradle, Newborn, give_birth};
+use crate_run_sys::files::close_on_exec_from;
 use crate_run_sys::mounts::{Attributes, Depth, clone_tree, set_attributes};
 use crate_run_sys::{Errno, host, sockets};
 use rustix::fs::{Mode, OFlags, open};
@@ -356,6 +357,8 @@ impl<'a> Launch<'a> {
             _ => Reading::Forbidden,
         };
         let image = image::seal(&program, reading, self.store.root())?;
+        // What the caller has left open is not for the container, not even while it waits for its start.
+        close_on_exec_from(3 + self.request.preserved)?;
         for fd in self.slots.values() {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
         }
