@@ -27,7 +27,7 @@ use crate::host::in_user_namespace;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
 use crate::launch::{copyup, failure, hook};
-use crate::plan::compile::Request;
+use crate::plan::compile::{Gate, Request};
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::{Action, Deep, HostAction, Plan, TreeChange};
 use crate::state::{Container, ProcessId, Record, Stage, Store};
@@ -155,10 +155,12 @@ impl<'a> Launch<'a> {
     /// Listens to the child's end of the plan.
     pub fn conclude(&mut self) -> Result<(), Error> {
         let Some(line) = &mut self.line else { return Ok(()) };
-        match line.listen() {
-            Ending::Executed | Ending::Parked => Ok(()),
-            bad => Err(self.fail(0, Cause::Child(bad))),
-        }
+        let done = match line.listen() {
+            Ending::Executed => self.record_running(),
+            Ending::Parked => Ok(()),
+            bad => Err(Cause::Child(bad)),
+        };
+        done.map_err(|cause| self.fail(0, cause))
     }
 
     fn await_child(&mut self) -> Done {
@@ -427,11 +429,21 @@ impl<'a> Launch<'a> {
         let process = self.newborn.as_ref().and_then(|born| ProcessId::of(born.pid));
         if let Some(record) = &mut self.record {
             record.process = process;
-            record.stage = Stage::Created;
+            // What goes straight on is not created before it runs.
+            if self.request.gate == Gate::Closed {
+                record.stage = Stage::Created;
+            }
         }
         // Whoever starts or deletes the container may need its configuration as it is now, for its later hooks.
         if let Some(container) = &self.container {
             container.save_config(&self.source.text)?;
+        }
+        self.save()
+    }
+
+    fn record_running(&mut self) -> Done {
+        if let Some(record) = &mut self.record {
+            record.stage = Stage::Created;
         }
         self.save()
     }

@@ -231,6 +231,8 @@ impl Container {
         };
         let _: ProcessId = process;
         match record.stage {
+            // A program that outlived its runtime: the sealed child would have died with it.
+            Stage::Creating if !record.creator.is_alive() => Status::Running,
             Stage::Creating => Status::Creating,
             Stage::Created if self.gate().exists() => Status::Created,
             Stage::Created => Status::Running,
