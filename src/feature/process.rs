@@ -129,11 +129,13 @@ fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
     const MOST: u64 = 1 << 20;
     let root = std::fs::File::open(rootfs.path.as_path()).ok()?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let access = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let users = std::fs::File::from(openat2(&root, "etc/passwd", access, Mode::empty(), resolve).ok()?);
-    if !users.metadata().ok()?.is_file() {
+    let found = openat2(&root, "etc/passwd", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).ok()?;
+    let found = std::fs::File::from(found);
+    // Looked at before it is opened: opening a device of the image can do harm (a watchdog, a tape).
+    if !found.metadata().ok()?.is_file() {
         return None;
     }
+    let users = std::fs::File::open(format!("/proc/self/fd/{}", crate_run_sys::host::borrowed(&found).0)).ok()?;
     let mut text = String::new();
     users.take(MOST).read_to_string(&mut text).ok()?;
     text.lines().find_map(|line| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::bundle::Source;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy};
 use crate::error::{Error, phrase};
-use crate::feature::hooks;
+use crate::feature::{cgroup, hooks};
 use crate::launch::hook;
 use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
 
@@ -81,6 +81,10 @@ pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<Str
     };
     let record = match container.record() {
         Ok(record) => record,
+        // The record is written before anything is made: where there is none, there is nothing but the directory.
+        Err(Error::NotFound { .. }) if manner == Manner::Forced => {
+            return container.remove().map(|()| Vec::new());
+        }
         Err(_) if manner == Manner::Forced => return forget(&container),
         Err(error) => return Err(error),
     };
@@ -127,10 +131,14 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
     Ok(())
 }
 
-/// A directory whose record cannot be read. What is left to find is the cgroup at the default place.
+/// A directory whose record cannot be read. What is left to find is the cgroup: where the copy of the configuration
+/// wants it, else at the default place.
 fn forget(container: &Container) -> Result<Vec<String>, Error> {
-    let own = Hierarchy::own_cgroup()?;
-    if let Ok(path) = CgroupPath::resolve("", container.id().as_str(), &own) {
+    let text = container.config().unwrap_or_default();
+    let source = Source::parse("/".into(), container.path().join("config.json"), text);
+    let wanted = source.ok().and_then(|source| cgroup::resolve(&source.spec, container.id()).ok());
+    let default = || CgroupPath::resolve("", container.id().as_str(), &Hierarchy::own_cgroup().ok()?).ok();
+    if let Some(path) = wanted.map(|group| group.path).or_else(default) {
         let hierarchy = Hierarchy::find()?;
         if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
             let deadline = Instant::now() + DEATH;

@@ -12,7 +12,8 @@ use super::world::{World, config};
 #[test]
 fn a_configuration_cut_off_anywhere_is_refused() {
     let Some(world) = World::new("a_configuration_cut_off_anywhere_is_refused") else { return };
-    let container = world.container("cut", |_| {});
+    let root = world.own_rootfs();
+    let container = world.container("cut", |value| value["root"] = json!({ "path": root }));
     let file = container.bundle.join("config.json");
     let whole: Value = serde_json::from_slice(&fs::read(&file).expect("config.json")).expect("JSON");
     let text = json!({ "ociVersion": "1.2.0", "root": whole["root"], "process": whole["process"],

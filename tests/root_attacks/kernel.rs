@@ -56,7 +56,9 @@ fn cgroups_above_are_out_of_reach() {
         cgroup.subtree_control; do (echo 0 >$f) 2>/dev/null && echo wrote $f; done; \
         mkdir x 2>/dev/null && echo made; :";
     let said = world.says(&["/bin/sh", "-c", script], |_| {});
-    assert_eq!(said.trim(), "0::/");
+    // A host may have hierarchies of version 1 beside; version 2 is the last line.
+    assert_eq!(said.trim().lines().last(), Some("0::/"));
+    assert!(!said.contains("wrote") && !said.contains("made"), "{said}");
     let said = world.says(&["/bin/sh", "-c", script], |value| config::without_namespace(value, "cgroup"));
     assert!(!said.contains("wrote") && !said.contains("made"), "{said}");
 }

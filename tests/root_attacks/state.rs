@@ -2,9 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::process::Command;
 
 use super::canary::{Canary, clear, end, link, refused};
-use super::world::{World, config, tool};
+use super::world::{CGROUPS, World, config, tool};
 
 /// CVE-2015-1331: whoever owns the directory of states says what root kills and removes.
 #[test]
@@ -88,6 +90,39 @@ fn an_id_that_is_a_path_is_refused_by_every_verb() {
         }
     }
     assert_eq!(fs::read_dir(world.root()).expect("the root").count(), 0);
+}
+
+/// A record that cannot be read: the processes are found by the cgroup that the configuration names.
+#[test]
+fn a_broken_record_hides_no_process() {
+    let Some(world) = World::new("a_broken_record_hides_no_process") else { return };
+    for garbage in ["", "{", "null", "{\"id\":\"victim\"}"] {
+        let container = world.container("victim", |value| config::sleeps(value));
+        container.create().ok();
+        container.start().ok();
+        fs::write(container.directory().join("state.json"), garbage).expect("state.json");
+        container.delete(&["--force"]).ok();
+        let left = world.differences();
+        assert!(left.is_empty(), "{garbage:?}: {left:?}");
+    }
+}
+
+/// Without a record nothing was made: a cgroup that only has the name of the container is somebody else's.
+#[test]
+fn without_a_record_nobody_is_killed() {
+    let Some(world) = World::new("without_a_record_nobody_is_killed") else { return };
+    let cgroup = Path::new(CGROUPS).join(format!("{}-neighbour", world.tag));
+    fs::create_dir(&cgroup).expect("a cgroup");
+    let mut neighbour = Command::new("sleep").arg("1000").spawn().expect("a neighbour");
+    fs::write(cgroup.join("cgroup.procs"), neighbour.id().to_string()).expect("the neighbour moves");
+    let id = cgroup.file_name().expect("a name").to_string_lossy().into_owned();
+    fs::create_dir_all(world.root().join(&id)).expect("a state directory");
+    world.run(&["delete", "--force", &id]).ok();
+    let lives = neighbour.try_wait().expect("a look").is_none();
+    neighbour.kill().expect("the neighbour is ours");
+    neighbour.wait().expect("the end of the neighbour");
+    super::world::eventually("its cgroup goes", || fs::remove_dir(&cgroup).is_ok());
+    assert!(lives, "the neighbour was killed");
 }
 
 /// The file with the pid and the log never write through a link, and never wait.

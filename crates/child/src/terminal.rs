@@ -17,10 +17,14 @@ pub fn open(runner: &mut Runner, rows: u32, columns: u32, uid: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let resolve = flag::RESOLVE_IN_ROOT | flag::RESOLVE_NO_SYMLINKS;
     let access = flag::O_RDWR | flag::O_NOCTTY;
-    let master = files::openat2(root, c"dev/pts/ptmx", access, 0, resolve).named(Call::Openat2)?;
-    if files::filesystem_magic(master).named(Call::Fstat)? != files::DEVPTS_MAGIC {
-        return Err(Failure::refusal(b"/dev/pts/ptmx is not on a devpts"));
+    // Looked at before anything is opened: opening a device of the image can do harm (a watchdog, a tape).
+    let directory = files::openat2(root, c"dev/pts", flag::O_PATH, 0, resolve).named(Call::Openat2)?;
+    if files::filesystem_magic(directory).named(Call::Fstat)? != files::DEVPTS_MAGIC {
+        return Err(Failure::refusal(b"what lies at /dev/pts is not a devpts"));
     }
+    let resolve = flag::RESOLVE_BENEATH | flag::RESOLVE_NO_SYMLINKS | flag::RESOLVE_NO_XDEV;
+    let master = files::openat2(directory, c"ptmx", access, 0, resolve).named(Call::Openat2)?;
+    files::close(directory);
     terminal::unlock(master).named(Call::Ioctl)?;
     let peer = terminal::open_peer(master).named(Call::Ioctl)?;
     if rows != 0 && columns != 0 {
