@@ -2,7 +2,8 @@
 
 use crate_run_sys::credentials;
 
-/// The oldest kernel that has everything crate-run uses: mount_setattr(2) with all its attributes, cgroup.kill.
+/// The oldest kernel that has everything crate-run uses: mount_setattr(2) with all its attributes,
+/// cgroup.kill.
 pub const OLDEST_KERNEL: (u32, u32) = (5, 14);
 
 /// What the machine offers.

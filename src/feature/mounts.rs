@@ -1,20 +1,22 @@
 //! # Mounts: what lies where in the container's tree
 //!
-//! A new filesystem (proc, tmpfs, devpts, ...) is made with fsopen, fsconfig and fsmount, and is complete before
-//! it is attached with move_mount (Linux 5.2). A bind mount is a clone of a tree of the host: the runtime clones
-//! it and sets its attributes before the container exists, the child only attaches it. So source, type, flags
-//! and target are each a descriptor, and no moment exists at which a read-only mount is writable.
+//! A new filesystem (proc, tmpfs, devpts, ...) is made with fsopen, fsconfig and fsmount, and is complete
+//! before it is attached with move_mount (Linux 5.2). A bind mount is a clone of a tree of the host: the
+//! runtime clones it and sets its attributes before the container exists, the child only attaches it. So
+//! source, type, flags and target are each a descriptor, and no moment exists at which a read-only mount is
+//! writable.
 //!
 //! proc, sysfs, mqueue and cgroup2 show the namespaces of the process that makes them: they are made by the
-//! child, inside its own. Where the namespace that they show is not the container's, the kernel may refuse; then
-//! the host's tree is bound in their place.
+//! child, inside its own. Where the namespace that they show is not the container's, the kernel may refuse;
+//! then the host's tree is bound in their place.
 //!
 //! A tmpfs with the option tmpcopyup begins with what the image has at its place: see `copyup`.
 //!
 //! OCI: config.md, Mounts. Options: mount(8), mount_setattr(2); the words are in `options`.
 //!
 //! Order: as listed. The target of proc and sysfs, and /dev, must not be symbolic links of the image
-//! (CVE-2019-19921, CVE-2025-54867); nothing but a few known files may be mounted below /proc (CVE-2019-16884).
+//! (CVE-2019-19921, CVE-2025-54867); nothing but a few known files may be mounted below /proc
+//! (CVE-2019-16884).
 
 mod copyup;
 mod options;
@@ -138,7 +140,8 @@ pub fn resolve(spec: &Spec, bundle: &Path) -> Vec<Mount> {
                 && let Some(source) = instead.take()
             {
                 // A new cgroup2 would set the mount options of the host's, such as nsdelegate (cgroup-v2.rst,
-                // "Mounting": they are system wide), so in the host's cgroup namespace its tree is taken at once.
+                // "Mounting": they are system wide), so in the host's cgroup namespace its tree is taken at
+                // once.
                 mount.kind = Kind::Bind { source, depth: Depth::Tree };
             }
         }
@@ -305,8 +308,8 @@ fn clone(
     slot
 }
 
-/// A clone stays in the peer group of its source: unless shared mounts are wanted, it becomes a slave, as a bind
-/// made inside the container's own mount namespace would be.
+/// A clone stays in the peer group of its source: unless shared mounts are wanted, it becomes a slave, as a
+/// bind made inside the container's own mount namespace would be.
 fn tree_change(options: &Options, rootfs: &Rootfs) -> TreeChange {
     let fallback = match rootfs.propagation {
         Propagation::Shared => None,
@@ -369,8 +372,8 @@ pub fn seal(mounts: &[Mount], plan: &mut Plan) {
     }
 }
 
-/// Mount points and devices may have to be made in a new tmpfs. One that a later mount covers could not be found
-/// again, and nothing can be made in it.
+/// Mount points and devices may have to be made in a new tmpfs. One that a later mount covers could not be
+/// found again, and nothing can be made in it.
 fn sealing(mounts: &[Mount], index: usize) -> Sealing {
     let (mount, later) = (&mounts[index], &mounts[index + 1..]);
     let is_tmpfs = match &mount.kind {
@@ -392,7 +395,8 @@ fn c(text: &str) -> CString {
 fn new(mount: &Mount, filesystem: &str, source: &str) -> Operation {
     let options = &mount.options;
     let data = options.superblock.iter().chain(&options.data).map(|option| c(option));
-    // A disk that cannot be written refuses a superblock that could be; the kernel's own filesystems share theirs.
+    // A disk that cannot be written refuses a superblock that could be; the kernel's own filesystems share
+    // theirs.
     let on_disk = !matches!(filesystem, "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue" | "cgroup2");
     let read_only = on_disk && options.attributes() & attribute::RDONLY != 0;
     Operation::MountNew {

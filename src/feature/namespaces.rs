@@ -1,11 +1,11 @@
 //! # Namespaces: what a container has of its own
 //!
-//! The kernel keeps eight kinds of names apart (namespaces(7)): pid, network, mount, ipc, uts, user, cgroup and
-//! time. A process gets new ones at birth (clone3(2), flags CLONE_NEW*), later (unshare(2)), or joins those of
-//! others (setns(2)).
+//! The kernel keeps eight kinds of names apart (namespaces(7)): pid, network, mount, ipc, uts, user, cgroup
+//! and time. A process gets new ones at birth (clone3(2), flags CLONE_NEW*), later (unshare(2)), or joins
+//! those of others (setns(2)).
 //!
-//! OCI (config-linux.md, Namespaces): an entry without a path is new, one with a path is joined, a type without
-//! an entry is the caller's. No type twice.
+//! OCI (config-linux.md, Namespaces): an entry without a path is new, one with a path is joined, a type
+//! without an entry is the caller's. No type twice.
 //!
 //! Order:
 //! - All new ones come with the one clone3, so that a new user namespace owns the others.
@@ -13,7 +13,9 @@
 //!   parent's. So the child makes it itself, after it was born inside its cgroup.
 //! - A new time namespace must have its offsets before anybody enters: see `time`.
 //! - A pid namespace that is joined counts for children only: the runtime enters it before the birth.
-//! - A user namespace is joined first: it gives the powers to join what it owns.
+//! - A user namespace is joined first: it gives the powers to join what it owns. What is new must belong to
+//!   it as well; but clone3 makes it belong to the user namespace of the caller. So the process that has
+//!   joined is born a second time, with the new ones.
 
 use std::path::Path;
 
@@ -54,6 +56,16 @@ impl Namespaces {
     /// Does the container have one of its own, new or joined?
     pub fn has(&self, kind: u64) -> bool {
         self.makes(kind) || self.joined.iter().any(|joined| joined.kind == kind)
+    }
+
+    /// The new ones that one clone3 can make.
+    fn made_by_clone(&self) -> u64 {
+        self.new & !(flag::CGROUP | flag::TIME)
+    }
+
+    /// Is the user namespace one that exists already?
+    fn joins_users(&self) -> bool {
+        self.joined.iter().any(|joined| joined.kind == flag::USER)
     }
 
     /// Is anything joined that the child must enter itself?
@@ -163,11 +175,6 @@ fn path_findings(path: &Path, kind: u64, at: &Pointer) -> Vec<Finding> {
         let message = "joining an existing mount namespace is not supported: its root is not ours to change";
         return vec![Finding::error(at.clone(), message).cure("leave the path out, for a new mount namespace")];
     }
-    if kind == flag::USER {
-        let message = "joining an existing user namespace is not supported yet";
-        let cure = "leave the path out and give uidMappings and gidMappings, for a new user namespace";
-        return vec![Finding::error(at.clone(), message).cure(cure)];
-    }
     match std::fs::metadata(path) {
         Ok(_) => Vec::new(),
         Err(error) => {
@@ -197,8 +204,13 @@ pub fn prepare(namespaces: &Namespaces, plan: &mut Plan) -> Vec<(Slot, u64, Poin
 
 /// The birth itself.
 pub fn birth(namespaces: &Namespaces, plan: &mut Plan) {
-    let kinds = namespaces.new & !(flag::CGROUP | flag::TIME);
-    let why = "one clone3 makes the process with all its new namespaces, inside its cgroup";
+    let (kinds, why) = match namespaces.joins_users() {
+        false => {
+            let why = "one clone3 makes the process with all its new namespaces, inside its cgroup";
+            (namespaces.made_by_clone(), why)
+        }
+        true => (0, "inside its cgroup; its namespaces must belong to the user namespace that it joins first"),
+    };
     plan.host(FEATURE, HostAction::GiveBirth { kinds }, why).at("/linux/namespaces");
 }
 
@@ -209,6 +221,13 @@ pub fn steps(namespaces: &Namespaces, opened: Vec<(Slot, u64, Pointer)>, plan: &
     for (namespace, kind, at) in opened {
         let why = format!("the process moves into the {} namespace that was opened for it", name_of(kind));
         plan.child(FEATURE, Operation::JoinNamespace { namespace, kind }, why).at(at);
+    }
+    if namespaces.joins_users() {
+        let rebirth = Operation::Rebirth { kinds: namespaces.made_by_clone() };
+        let why = "a second clone3 makes the new namespaces: now they belong to the joined user namespace";
+        plan.child(FEATURE, rebirth, why).at("/linux/namespaces");
+        let why = "it is our child by CLONE_PARENT; the first one has done its part";
+        plan.host(FEATURE, HostAction::AdoptReborn, why).at("/linux/namespaces");
     }
     if namespaces.makes(flag::CGROUP) {
         let leave = Operation::LeaveNamespaces { kinds: flag::CGROUP };

@@ -1,9 +1,10 @@
 //! Filling a tmpfs with a directory of the image (tmpcopyup), before anybody can see it.
 //!
-//! The image belongs to somebody hostile, who may change it meanwhile. Every look-up is openat2(2): the directory
-//! itself is found as the container would find it, with the image as the root; below it no link is followed at all.
-//! The walk keeps a list of directories to do, so neither stack nor descriptors grow with the depth of the tree; a path
-//! longer than PATH_MAX is an error. Devices are not copied, for the right to make them is not the image's.
+//! The image belongs to somebody hostile, who may change it meanwhile. Every look-up is openat2(2): the
+//! directory itself is found as the container would find it, with the image as the root; below it no link is
+//! followed at all. The walk keeps a list of directories to do, so neither stack nor descriptors grow with
+//! the depth of the tree; a path longer than PATH_MAX is an error. Devices are not copied, for the right to
+//! make them is not the image's.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -22,8 +23,8 @@ use rustix::fs::{
 use crate::bundle::path::InsidePath;
 use crate::launch::perform::Cause;
 
-/// A detached tmpfs with a copy of `path` in `tree`, or empty and owned by `root` (user, group) where nothing is.
-/// Errors: of the kernel, with the place; ENOSPC when the tmpfs is too small.
+/// A detached tmpfs with a copy of `path` in `tree`, or empty and owned by `root` (user, group) where nothing
+/// is. Errors: of the kernel, with the place; ENOSPC when the tmpfs is too small.
 pub fn filled_tmpfs(
     tree: &OwnedFd,
     path: &InsidePath,
@@ -176,8 +177,8 @@ fn file(from: &OwnedFd, to: &OwnedFd, name: &CStr) -> rustix::io::Result<()> {
     keep(&target, &source, &status)
 }
 
-/// Owner, mode, extended attributes and times, in this order: a change of owner takes the set-user-id bit and the
-/// capabilities of a file away.
+/// Owner, mode, extended attributes and times, in this order: a change of owner takes the set-user-id bit and
+/// the capabilities of a file away.
 fn keep(to: &impl AsFd, from: &impl AsFd, status: &Stat) -> rustix::io::Result<()> {
     fchown(to, Some(Uid::from_raw(status.st_uid)), Some(Gid::from_raw(status.st_gid)))?;
     fchmod(to, Mode::from_raw_mode(status.st_mode))?;

@@ -4,6 +4,7 @@
 use crate_run_plan::Operation;
 use crate_run_plan::report::{Call, Report};
 use crate_run_sys::Errno;
+use crate_run_sys::namespaces::flag;
 
 use crate::error::{Error, Place, StepError, phrase};
 use crate::launch::line::Ending;
@@ -165,6 +166,12 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
             "the mount point is missing, and the filesystem it belongs to is read-only: make it in the image"
         }
         (Op::MountNew { .. }, Errno::EINVAL) if call == Call::Fsconfig => "correct the option, or leave it out",
+        (Op::JoinNamespace { kind: flag::USER, .. }, Errno::EINVAL) => {
+            "is it the runtime's own? Then leave the entry out; else it must map user 0 and group 0"
+        }
+        (Op::JoinNamespace { .. }, Errno::EPERM) => {
+            "does it belong to the user namespace that the container joins or makes?"
+        }
         (Op::OpenTerminal { .. }, Errno::ENOENT) => "a terminal needs a devpts at /dev/pts: add it to mounts",
         (Op::FindExecutable { .. }, Errno::ENOENT) => {
             "check process.args[0] and the PATH in process.env against the files of the root filesystem"

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use crate_run_plan::report::{Kind, Report, SIZE};
 use crate_run_sys::{Errno, host, sockets};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 /// The end of a conversation.
@@ -30,6 +30,8 @@ pub struct Line {
     pub warnings: Vec<Report>,
     /// The master side of the container's terminal.
     pub terminal: Option<OwnedFd>,
+    /// The process that goes on when the first one has ended.
+    reborn: Option<OwnedFd>,
 }
 
 impl Line {
@@ -42,22 +44,39 @@ impl Line {
 
     /// A line over a socket that is connected already: the gate's.
     pub fn over(socket: OwnedFd) -> Self {
-        Self { socket, closing: Ending::Silence, warnings: Vec::new(), terminal: None }
+        Self { socket, closing: Ending::Silence, warnings: Vec::new(), terminal: None, reborn: None }
     }
 
     fn next(&mut self) -> Result<Option<Report>, Errno> {
         let mut bytes = [0; SIZE];
         let socket = host::borrowed(&self.socket);
         let (length, descriptor) = match sockets::receive(socket, &mut bytes) {
-            // The child has died with a word of ours unread (unix(7)). This is told first, and once: what the child
-            // said before is still to come.
+            // The child has died with a word of ours unread (unix(7)). This is told first, and once: what the
+            // child said before is still to come.
             Err(Errno::ECONNRESET) => sockets::receive(socket, &mut bytes)?,
             other => other?,
         };
-        if let Some(fd) = descriptor {
-            self.terminal = Some(host::owned(fd));
+        let descriptor = descriptor.map(host::owned);
+        let report = if length == 0 { None } else { Report::decode(&bytes[..length]) };
+        match (descriptor, report.map(|report| report.kind)) {
+            (Some(pidfd), Some(Kind::Reborn)) => self.reborn = Some(pidfd),
+            (Some(master), _) => self.terminal = Some(master),
+            (None, _) => {}
         }
-        if length == 0 { Ok(None) } else { Ok(Report::decode(&bytes[..length])) }
+        Ok(report)
+    }
+
+    /// The process that goes on. To be asked when the first process has ended, and so has said what it had to
+    /// say; the reborn one waits, and says nothing more.
+    pub fn reborn(&mut self) -> Result<OwnedFd, Ending> {
+        let is_said = || poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&Timespec::default()));
+        if self.reborn.is_none() && is_said() == Ok(1) {
+            match self.next() {
+                Ok(Some(report)) => self.note(report)?,
+                Ok(None) | Err(_) => return Err(Ending::Silence),
+            }
+        }
+        self.reborn.take().ok_or(Ending::Silence)
     }
 
     /// Waits for the child's arrival at its next rendezvous. The child's death ends the wait, so it needs no
@@ -78,7 +97,7 @@ impl Line {
             Kind::Warned => self.warnings.push(report),
             Kind::Executing => self.closing = Ending::Executed,
             Kind::Parked => self.closing = Ending::Parked,
-            Kind::Terminal | Kind::Arrived => {}
+            Kind::Terminal | Kind::Reborn | Kind::Arrived => {}
         }
         Ok(())
     }
@@ -88,8 +107,8 @@ impl Line {
         sockets::send(host::borrowed(&self.socket), b"G", None)
     }
 
-    /// Sleeps until the other end is closed. What is said before stays in the socket: to be woken for each word
-    /// would cost the child, which has to wake us, more than the word itself.
+    /// Sleeps until the other end is closed. What is said before stays in the socket: to be woken for each
+    /// word would cost the child, which has to wake us, more than the word itself.
     fn await_hang_up(&self) {
         let hang_up_only = PollFlags::empty();
         while poll(&mut [PollFd::new(&self.socket, hang_up_only)], None) == Err(rustix::io::Errno::INTR) {}

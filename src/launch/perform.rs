@@ -214,6 +214,7 @@ impl<'a> Launch<'a> {
                 Ok(())
             }
             HostAction::GiveBirth { kinds } => self.birth(*kinds),
+            HostAction::AdoptReborn => self.adopt(),
             HostAction::WriteIdMaps { uids, gids } => self.write_maps(uids, gids),
             HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
@@ -376,6 +377,16 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
+    /// The reborn process is our child, by CLONE_PARENT; the first one ends now, whatever has become of it.
+    fn adopt(&mut self) -> Done {
+        let (Some(line), Some(born)) = (&mut self.line, &mut self.newborn) else { return Ok(()) };
+        waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED)?;
+        let reborn = line.reborn().map_err(Cause::Child)?;
+        born.pid = pid_of(&reborn)?;
+        born.pidfd = reborn;
+        Ok(())
+    }
+
     fn birth_cause(&self, errno: Errno) -> Cause {
         match self.cgroup.as_ref().and_then(|cgroup| cgroup.why_not_born(errno.0.into())) {
             Some(why) => Cause::Said(format!("clone3(2) answered: {errno}: {why}")),
@@ -534,6 +545,13 @@ fn missing_levels(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Vec<String
         }
     }
     Ok(missing)
+}
+
+/// The number of a process in our pid namespace (pidfd_open(2), fdinfo).
+fn pid_of(pidfd: &OwnedFd) -> Result<i32, Cause> {
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", host::borrowed(pidfd).0))?;
+    let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or_else(|| Cause::Said("the reborn process has no number here".to_owned()))
 }
 
 /// Kills the newborn and reaps it.

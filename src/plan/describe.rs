@@ -39,6 +39,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::OpenGate => "OpenGate",
         Host::ConnectConsole { .. } => "ConnectConsole",
         Host::GiveBirth { .. } => "GiveBirth",
+        Host::AdoptReborn => "AdoptReborn",
         Host::WriteIdMaps { .. } => "WriteIdMaps",
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
@@ -79,6 +80,7 @@ fn host(action: &HostAction) -> String {
         HostAction::GiveBirth { kinds: mask } => {
             format!("give birth to the process with new namespaces: {}", kinds(*mask))
         }
+        HostAction::AdoptReborn => "reap the first process, and go on with the reborn one".to_owned(),
         HostAction::WriteIdMaps { uids, gids } => {
             let one_line = |text: &str| text.trim_end().replace('\n', ", ");
             format!("write the id maps (users {}; groups {})", one_line(uids), one_line(gids))

@@ -65,7 +65,8 @@ pub enum HostAction {
     OpenRoot { path: OutsidePath },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
     CloneTree { source: OutsidePath, depth: Depth, change: TreeChange, slot: Slot },
-    /// Makes a detached tmpfs with a copy of the directory `path` of `tree`; of `uid` and `gid`, if nothing is there.
+    /// Makes a detached tmpfs with a copy of the directory `path` of `tree`; of `uid` and `gid`, if nothing
+    /// is there.
     FillTmpfs {
         tree: Slot,
         path: InsidePath,
@@ -85,6 +86,8 @@ pub enum HostAction {
     ConnectConsole { path: OutsidePath },
     /// clone3(2) and execve(2) of the sealed child.
     GiveBirth { kinds: u64 },
+    /// Reaps the first process and takes the reborn one in its place.
+    AdoptReborn,
     /// Writes setgroups, gid_map and uid_map of the newborn.
     WriteIdMaps { uids: String, gids: String },
     /// Writes oom_score_adj of the newborn.
@@ -135,8 +138,8 @@ pub enum Action {
 pub enum Pace {
     /// When the child has done everything before it, and waits.
     InTurn,
-    /// As soon as the runtime has done its own steps before it, while the child works. Its place in the list is
-    /// the latest: the child does not go on to the next step before the runtime has done it.
+    /// As soon as the runtime has done its own steps before it, while the child works. Its place in the list
+    /// is the latest: the child does not go on to the next step before the runtime has done it.
     Ahead,
 }
 

@@ -35,7 +35,8 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::WritePidFile { .. } => Undo::By("remove the file"),
         Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),
         Host::GiveBirth { .. } => Undo::By("kill it, reap it, run the poststop hooks"),
-        Host::SendPidfd { .. }
+        Host::AdoptReborn
+        | Host::SendPidfd { .. }
         | Host::WriteIdMaps { .. }
         | Host::SetOomScore { .. }
         | Host::SetLimit { .. } => Undo::With("the newborn"),

@@ -115,8 +115,10 @@ fn namespaces(tape: &mut Tape) -> Vec<Value> {
             _ => json!({ "type": kind }),
         });
     }
-    if tape.yes() {
-        list.push(json!({ "type": "user" }));
+    match tape.below(4) {
+        0 => list.push(json!({ "type": "user", "path": "/proc/self/ns/user" })),
+        1 => list.push(json!({ "type": "user" })),
+        _ => {}
     }
     list
 }

@@ -114,7 +114,8 @@ impl Host {
         if !list.iter().any(|entry| entry["path"].is_string()) {
             return Ok(());
         }
-        let pid = self.sandbox_pid()?;
+        let shares_users = list.iter().any(|entry| entry["type"] == "user" && entry["path"].is_string());
+        let pid = self.sandbox_pid(shares_users)?;
         for entry in array(&mut self.config["linux"]["namespaces"]) {
             if entry["path"].is_string() {
                 let kind = text(&entry["type"]).replace("network", "net");
@@ -124,8 +125,8 @@ impl Host {
         Ok(())
     }
 
-    fn sandbox_pid(&mut self) -> Result<String, Box<dyn Error>> {
-        let config = json!({
+    fn sandbox_pid(&mut self, with_own_users: bool) -> Result<String, Box<dyn Error>> {
+        let mut config = json!({
             "ociVersion": "1.2.0",
             "process": { "args": ["/bin/sleep", "1000"], "cwd": "/", "user": { "uid": 0, "gid": 0 } },
             "root": { "path": self.rootfs() },
@@ -136,6 +137,12 @@ impl Host {
                                { "type": "uts" }, { "type": "mount" }],
             },
         });
+        if with_own_users {
+            self.owner()?;
+            let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+            (config["linux"]["uidMappings"], config["linux"]["gidMappings"]) = (map.clone(), map);
+            config["linux"]["namespaces"].as_array_mut().ok_or("made above")?.push(json!({ "type": "user" }));
+        }
         let bundle = self.directory.join("sandbox");
         fs::create_dir_all(&bundle)?;
         fs::write(bundle.join("config.json"), config.to_string())?;

@@ -1,13 +1,14 @@
-//! Configs as Docker, Podman, containerd and Kubernetes write them (`rootfs-fixtures/configs`): each is run, and
-//! what the probe tells from inside is compared with what the config asks for, field by field.
+//! Configs as Docker, Podman, containerd and Kubernetes write them (`rootfs-fixtures/configs`): each is run,
+//! and what the probe tells from inside is compared with what the config asks for, field by field.
 //!
-//! Each config goes through `run`, and through `create`, `start`, `kill` and `delete`. What it names on the host is
-//! supplied by `host`; what this host cannot supply is taken out of the config, and said.
+//! Each config goes through `run`, and through `create`, `start`, `kill` and `delete`. What it names on the
+//! host is supplied by `host`; what this host cannot supply is taken out of the config, and said.
 
 mod container;
 mod facts;
 mod host;
 mod mounts;
+mod pod;
 mod podman;
 
 use std::error::Error;

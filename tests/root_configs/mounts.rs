@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
+use rustix::fs::{CWD, FileType, mknodat};
 use serde_json::{Value, json};
 
 use crate::Checked;
@@ -29,7 +30,8 @@ impl Case {
             "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
             "linux": {
                 "cgroupsPath": format!("/crate-run-configs/{name}"),
-                "namespaces": [{ "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "mount" }],
+                "namespaces": [{ "type": "pid" }, { "type": "network" }, { "type": "ipc" },
+                               { "type": "mount" }],
             },
         });
         let capabilities = json!(["CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_CHOWN"]);
@@ -143,7 +145,8 @@ cases! {
         let look = format!("{LOOK}; echo new >deep/er/file; stat -f -c %T .");
         case.sees(&look, &[". 1711 7:8", "deep 750 7:8", "deep/er/file 4640 7:8", "/etc/shadow-of-the-host",
             "words", "tmpfs"])?;
-        assert_eq!(fs::read_to_string(case.image("srv/box/deep/er/file"))?, "words", "the image is untouched");
+        let image = fs::read_to_string(case.image("srv/box/deep/er/file"))?;
+        assert_eq!(image, "words", "the image is untouched");
         Ok(())
     }
 
@@ -158,7 +161,8 @@ cases! {
         fs::create_dir_all(case.image("srv"))?;
         case.own_users()?;
         furnish(&case.image("srv/box"), (MAP.0 + 7, MAP.0 + 8))?;
-        case.mount("/srv/box", "tmpfs", "tmpfs", "tmpcopyup").mount("/srv/new", "tmpfs", "tmpfs", "tmpcopyup");
+        case.mount("/srv/box", "tmpfs", "tmpfs", "tmpcopyup");
+        case.mount("/srv/new", "tmpfs", "tmpfs", "tmpcopyup");
         let look = format!("{LOOK}; stat -c '%a %u:%g' /srv/new");
         case.sees(&look, &[". 1711 7:8", "deep 750 7:8", "deep/er/file 4640 7:8", "/etc/shadow-of-the-host",
             "words", "1777 0:0"])
@@ -210,7 +214,7 @@ cases! {
     sources_of_every_kind |case| {
         let volume = case.outside("volume")?;
         let _socket = std::os::unix::net::UnixListener::bind(volume.join("socket"))?;
-        rustix::fs::mknodat(rustix::fs::CWD, volume.join("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)?;
+        mknodat(CWD, volume.join("fifo"), FileType::Fifo, 0o600.into(), 0)?;
         for (target, source) in [("/a/socket", "socket"), ("/a/fifo", "fifo")] {
             case.mount(target, "bind", volume.join(source), "bind ro");
         }
@@ -233,7 +237,8 @@ cases! {
 
     read_only_is_for_one_mount_or_for_all |case| {
         case.mount("/one", "bind", "/dev", "rbind ro").mount("/all", "bind", "/dev", "rbind rro");
-        let look = "for place in one all; do grep \" /$place/shm \" /proc/mounts | cut -d' ' -f4 | cut -d, -f1 | sort -u; done";
+        let look = "for place in one all; do
+            grep \" /$place/shm \" /proc/mounts | cut -d' ' -f4 | cut -d, -f1 | sort -u; done";
         case.sees(look, &["rw", "ro"])
     }
 
@@ -271,9 +276,9 @@ cases! {
     }
 
     an_overlay_of_many_layers |case| {
-        let supported = fs::read_to_string("/proc/filesystems")?.contains("overlay")
-            || std::process::Command::new("modprobe").arg("overlay").status().is_ok_and(|status| status.success());
-        if !supported {
+        let modprobe = || Command::new("modprobe").arg("overlay").status();
+        let known = fs::read_to_string("/proc/filesystems")?.contains("overlay");
+        if !known && !modprobe().is_ok_and(|status| status.success()) {
             println!("SKIP an_overlay_of_many_layers: this kernel has no overlay filesystem");
             return Ok(());
         }
@@ -302,7 +307,8 @@ cases! {
         case.mount("/sys", "sysfs", "sysfs", "nosuid noexec nodev ro");
         case.mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro nosuid");
         let look = "ls -d /sys/class/net/lo; ls /sys/fs/cgroup/cgroup.procs;
-            awk '$2 == \"/sys\" || $2 == \"/sys/fs/cgroup\" { print $2, $3, $4 }' /proc/mounts | cut -d, -f1 | sort -u";
+            awk '$2 == \"/sys\" || $2 == \"/sys/fs/cgroup\" { print $2, $3, $4 }' /proc/mounts |
+            cut -d, -f1 | sort -u";
         case.sees(look, &["/sys/class/net/lo", "/sys/fs/cgroup/cgroup.procs", "/sys sysfs ro",
             "/sys/fs/cgroup cgroup2 ro"])
     }

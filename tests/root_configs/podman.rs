@@ -1,6 +1,7 @@
 //! Podman as a user: it makes a user namespace first, and calls the runtime inside it.
 //!
-//! There the runtime is root without any power over the host: what it mounts, limits and joins must be its own.
+//! There the runtime is root without any power over the host: what it mounts, limits and joins must be its
+//! own.
 
 use std::error::Error;
 use std::fs;
@@ -47,7 +48,8 @@ impl Rootless {
         self.holder.id()
     }
 
-    /// A command inside: first into the user's part of the cgroup tree, then into the namespaces, as their root.
+    /// A command inside: first into the user's part of the cgroup tree, then into the namespaces, as their
+    /// root.
     pub fn command(&self, program: &std::path::Path) -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"echo $$ >"$0" && exec "$@""#]).arg(self.cgroup.join("podman/cgroup.procs"));

@@ -1,9 +1,9 @@
 //! Paths inside the container's root.
 //!
-//! The image and its volumes belong to somebody hostile, who may swap directories for links while we walk. So no
-//! path is ever resolved from the host's root: every look-up is openat2(2) with RESOLVE_IN_ROOT relative to the
-//! descriptor of the root, every entry is made by name in a parent that is already open, and what was opened
-//! is what is used (docs/threat-model.md, I1 and I2).
+//! The image and its volumes belong to somebody hostile, who may swap directories for links while we walk. So
+//! no path is ever resolved from the host's root: every look-up is openat2(2) with RESOLVE_IN_ROOT relative
+//! to the descriptor of the root, every entry is made by name in a parent that is already open, and what was
+//! opened is what is used (docs/threat-model.md, I1 and I2).
 
 use core::ffi::CStr;
 
@@ -89,8 +89,8 @@ pub fn mount_target(root: Fd, path: &CStr, shape: Shape, rule: u32) -> Outcome<F
     Ok(found)
 }
 
-/// What is mounted on the root itself, through a link of the image to "/", covers nothing: who stands in a root
-/// already does not see it.
+/// What is mounted on the root itself, through a link of the image to "/", covers nothing: who stands in a
+/// root already does not see it.
 pub fn refuse_root(root: Fd, found: Fd) -> Outcome {
     let (top, here) = (files::status(root).named(Call::Fstat)?, files::status(found).named(Call::Fstat)?);
     if (top.device, top.inode) == (here.device, here.inode) {
@@ -102,8 +102,8 @@ pub fn refuse_root(root: Fd, found: Fd) -> Outcome {
 /// How many links that lead to nothing are followed on the way to a mount target.
 const LINKS: u8 = 16;
 
-/// Makes what is missing. A link of the image to something missing is followed, as it would be by a process inside:
-/// many images link /etc/resolv.conf to a file that is only made at run time.
+/// Makes what is missing. A link of the image to something missing is followed, as it would be by a process
+/// inside: many images link /etc/resolv.conf to a file that is only made at run time.
 fn make(root: Fd, path: &CStr, shape: Shape, rule: u32, links: u8) -> Outcome<Fd> {
     let (parent, name) = parent_of(root, path, rule)?;
     let made = match shape {
@@ -169,8 +169,8 @@ impl Name {
     }
 }
 
-/// Opens the directory in which the last component of `path` is to be found or made, making missing directories
-/// with mode 0755. `path` has no `.` or `..` (the runtime has cleaned it).
+/// Opens the directory in which the last component of `path` is to be found or made, making missing
+/// directories with mode 0755. `path` has no `.` or `..` (the runtime has cleaned it).
 pub fn parent_of(root: Fd, path: &CStr, rule: u32) -> Outcome<(Fd, Name)> {
     let path = relative(path).to_bytes();
     let Some(cut) = path.iter().rposition(|byte| *byte == b'/') else {

@@ -91,8 +91,8 @@ fn present_mode(root: Fd, target: &CStr, rule: u32) -> Outcome<Option<u32>> {
 /// fsconfig(2) takes no longer values; a list of many overlay layers is longer.
 const LONGEST_VALUE: usize = 255;
 
-/// The way of mount(2): everything in one call, with up to a page of options. The directory is still a descriptor,
-/// for the call is made from inside it.
+/// The way of mount(2): everything in one call, with up to a page of options. The directory is still a
+/// descriptor, for the call is made from inside it.
 fn mount_at_once(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let mut data = [0u8; 4096];

@@ -2,10 +2,10 @@
 
 use core::ffi::CStr;
 
-use crate_run_plan::report::Call;
+use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_sys::files::{self, flag};
-use crate_run_sys::{Fd, mounts, namespaces};
+use crate_run_sys::{Errno, Fd, birth, credentials, mounts, namespaces, process, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::runner::Runner;
@@ -15,7 +15,19 @@ pub fn join(runner: &Runner, namespace: Handle, kind: u64) -> Outcome {
     let namespace = runner.descriptor(namespace)?;
     namespaces::join(namespace, kind).named(Call::Setns)?;
     files::close(namespace);
-    Ok(())
+    if kind == namespaces::flag::USER { become_root() } else { Ok(()) }
+}
+
+/// In a user namespace that was joined: its root, to whom belongs what is made from now on.
+fn become_root() -> Outcome {
+    match credentials::set_groups(&[]) {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(Failure::of(Call::Setgroups, errno)),
+    }
+    credentials::set_group(0).named(Call::Setresgid)?;
+    credentials::set_user(0).named(Call::Setresuid)?;
+    // A change of user takes it away (prctl(2)).
+    process::set_parent_death_signal(9).named(Call::Prctl)
 }
 
 /// unshare(2).
@@ -23,7 +35,8 @@ pub fn leave(kinds: u64) -> Outcome {
     namespaces::unshare(kinds).named(Call::Unshare)
 }
 
-/// A procfs of our own pid namespace: detached, so that no path leads to it and nothing can be mounted over it.
+/// A procfs of our own pid namespace: detached, so that no path leads to it and nothing can be mounted over
+/// it.
 pub fn open_proc(runner: &mut Runner) -> Outcome {
     let context = mounts::open_filesystem(c"proc").named(Call::Fsopen)?;
     mounts::create_filesystem(context).named(Call::FsconfigCreate)?;
@@ -74,7 +87,14 @@ pub fn set_parameter(runner: &Runner, path: &CStr, value: &[u8]) -> Outcome {
     Ok(())
 }
 
-/// The second birth; only the runtime's projector can ask for it, and does not yet.
-pub fn rebirth(_runner: &mut Runner, _kinds: u64) -> Outcome {
-    Err(Failure::refusal(b"a second birth is not possible here"))
+/// The second birth: namespaces that are made now belong to the user namespace that was joined. The first
+/// process tells the runtime which one goes on, and ends; the reborn one continues with the plan, as a child
+/// of the runtime.
+pub fn rebirth(runner: &mut Runner, kinds: u64) -> Outcome {
+    let Some(reborn) = birth::rebirth(kinds).named(Call::Clone)? else {
+        return process::set_parent_death_signal(9).named(Call::Prctl);
+    };
+    let message = Report::new(Kind::Reborn, 0).encode();
+    sockets::send(runner.line, &message, Some(reborn)).named(Call::Sendmsg)?;
+    process::exit(0)
 }

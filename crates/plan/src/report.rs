@@ -20,6 +20,8 @@ pub enum Kind {
     Terminal = 5,
     /// The container is created; when the line closes now, it waits at its gate.
     Parked = 6,
+    /// The first process ends here; a descriptor of the one that goes on comes along.
+    Reborn = 7,
 }
 
 /// The system call that gave the answer, where a step makes several.
@@ -152,6 +154,7 @@ impl Report {
             3 => Kind::Warned,
             4 => Kind::Executing,
             5 => Kind::Terminal,
+            7 => Kind::Reborn,
             6 => Kind::Parked,
             _ => return None,
         };

@@ -98,8 +98,8 @@ pub struct Newborn {
 impl Newborn {
     /// Tells a newborn in a user namespace that its id maps are in place.
     pub fn maps_written(&self) {
-        // SAFETY: the cradle outlives the birth (`&'static mut` in `give_birth`), and is accessed only through atomics
-        // once the newborn runs.
+        // SAFETY: the cradle outlives the birth (`&'static mut` in `give_birth`), and is accessed only
+        // through atomics once the newborn runs.
         let shared = unsafe { &*self.cradle };
         shared.maps.store(1, Ordering::Release);
         let _ = call(arch::FUTEX, [pointer(&shared.maps), 1, 1, 0, 0, 0]);
@@ -143,8 +143,8 @@ pub fn give_birth(
     };
     let shared = &raw const cradle.shared;
     let former = signals::block_all();
-    // SAFETY: the cradle is 'static, so stack and shared memory outlive the newborn; all signals are blocked, so
-    // no handler of the parent runs on the newborn's stack; `newborn` never returns.
+    // SAFETY: the cradle is 'static, so stack and shared memory outlive the newborn; all signals are blocked,
+    // so no handler of the parent runs on the newborn's stack; `newborn` never returns.
     let answer = unsafe {
         crate_run_clone_call(&arguments, size_of::<CloneArguments>(), newborn, shared)
     };
@@ -170,7 +170,8 @@ extern "C" fn newborn(shared: *const Shared) -> ! {
     process::exit(127)
 }
 
-/// In a user namespace: waits for the maps, then becomes its root, without which execve drops all capabilities.
+/// In a user namespace: waits for the maps, then becomes its root, without which execve drops all
+/// capabilities.
 fn ready_for_exec(shared: &Shared) -> Answer<()> {
     if !shared.waits_for_maps {
         return Ok(());
@@ -188,14 +189,26 @@ fn ready_for_exec(shared: &Shared) -> Answer<()> {
     credentials::set_user(0)
 }
 
+/// clone3(2) as fork with the new namespaces `kinds`, as a child of the caller's parent (CLONE_PARENT):
+/// answers a pidfd to the caller and `None` to the new process. The same conditions as for [`fork`].
+pub fn rebirth(kinds: u64) -> Answer<Option<Fd>> {
+    const CLONE_PARENT: u64 = 0x8000;
+    // With CLONE_PARENT the exit signal is the caller's own (clone(2)).
+    fork_with(kinds | CLONE_PARENT, 0)
+}
+
 /// clone3(2) as fork: answers a pidfd to the parent and `None` to the child, which goes on with a copy of the
 /// memory. For a process of one thread and without a heap, such as the sealed child.
 pub fn fork() -> Answer<Option<Fd>> {
+    fork_with(0, SIGCHLD)
+}
+
+fn fork_with(flags: u64, exit_signal: u64) -> Answer<Option<Fd>> {
     let mut pidfd = -1i32;
     let arguments = CloneArguments {
-        flags: CLONE_PIDFD,
+        flags: flags | CLONE_PIDFD,
         pidfd: (&raw mut pidfd) as u64,
-        exit_signal: SIGCHLD,
+        exit_signal,
         ..CloneArguments::default()
     };
     match call(arch::CLONE3, [pointer(&arguments), size_of::<CloneArguments>(), 0, 0, 0, 0])? {

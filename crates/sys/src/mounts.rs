@@ -65,7 +65,8 @@ impl Depth {
     }
 }
 
-/// open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path` (the descriptor itself when empty).
+/// open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path` (the descriptor itself when
+/// empty).
 pub fn clone_tree(directory: Fd, path: &CStr, depth: Depth) -> Answer<Fd> {
     const OPEN_TREE_CLONE: u32 = 1;
     const OPEN_TREE_CLOEXEC: u32 = 0o2000000;
@@ -128,9 +129,9 @@ pub fn superblock_flag(word: &[u8]) -> Option<usize> {
     })
 }
 
-/// mount(2) of a new filesystem on the working directory: the one call for options longer than fsconfig(2) takes.
-/// `attributes` are those of [`attribute`], `superblock` those of [`superblock_flag`]; `data` is at most 4095 bytes
-/// long.
+/// mount(2) of a new filesystem on the working directory: the one call for options longer than fsconfig(2)
+/// takes. `attributes` are those of [`attribute`], `superblock` those of [`superblock_flag`]; `data` is at
+/// most 4095 bytes long.
 pub fn mount_here(
     source: &CStr,
     filesystem: &CStr,

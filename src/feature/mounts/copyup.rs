@@ -1,8 +1,8 @@
 //! tmpcopyup: a tmpfs that begins with a copy of what lies at its place in the image.
 //!
-//! The runtime fills it before the birth, while it is attached nowhere. So the child needs no code for it, and the
-//! copy cannot be led astray by a mount. Files keep the owners that they have in the image: in a user namespace these
-//! are ids of the host, and inside they look as they do in the image.
+//! The runtime fills it before the birth, while it is attached nowhere. So the child needs no code for it,
+//! and the copy cannot be led astray by a mount. Files keep the owners that they have in the image: in a user
+//! namespace these are ids of the host, and inside they look as they do in the image.
 
 use std::ffi::CString;
 

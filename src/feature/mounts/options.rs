@@ -164,12 +164,14 @@ impl Options {
         }
     }
 
-    /// The attributes of a new mount, which has nothing below it: the words for the tree first, as for a bind mount.
+    /// The attributes of a new mount, which has nothing below it: the words for the tree first, as for a bind
+    /// mount.
     pub fn attributes(&self) -> u64 {
         self.tree_set & !self.clear | self.set
     }
 
-    /// What is wrong with the words, at the pointer of the list, for a mount that brings no filesystem of its own.
+    /// What is wrong with the words, at the pointer of the list, for a mount that brings no filesystem of its
+    /// own.
     pub fn findings_without_filesystem(&self, at: &Pointer) -> Vec<Finding> {
         let data = self.data.iter().find(|word| !matches!(word.as_str(), "z" | "Z"));
         let Some(word) = data else { return Vec::new() };

@@ -10,9 +10,9 @@ use crate::feature::identity::Maps;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::TreeChange;
 
-/// The tree of the host that takes the place of a new filesystem. A sysfs shows a network namespace and a cgroup2 a
-/// cgroup namespace; who has no power over that namespace may not mount it (sysfs(5), cgroup_namespaces(7)), as
-/// happens in a user namespace. The host's tree shows just the same.
+/// The tree of the host that takes the place of a new filesystem. A sysfs shows a network namespace and a
+/// cgroup2 a cgroup namespace; who has no power over that namespace may not mount it (sysfs(5),
+/// cgroup_namespaces(7)), as happens in a user namespace. The host's tree shows just the same.
 pub fn instead(filesystem: &str, namespaces: &Namespaces) -> Option<OutsidePath> {
     let (kind, path) = match filesystem {
         "sysfs" => (flag::NETWORK, "/sys"),

@@ -29,6 +29,7 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::OpenGate => &["unix(7)", "listen(2)"],
         Host::ConnectConsole { .. } => &["unix(7)", "connect(2)"],
         Host::GiveBirth { .. } => &["clone3(2)", "namespaces(7)", "memfd_create(2)", "execveat(2)"],
+        Host::AdoptReborn => &["waitid(2)", "pidfd_open(2)", "unix(7)"],
         Host::WriteIdMaps { .. } => &["user_namespaces(7)"],
         Host::SetOomScore { .. } => &["proc(5)"],
         Host::SetLimit { .. } => &["prlimit(2)"],

@@ -136,6 +136,30 @@ pub const RULES: &[Rule] = &[
         source: "setns(2)",
     },
     Rule {
+        name: "who joins a user namespace is born again in it",
+        claim: Needs(which::joins_user, which::is_born_again),
+        reason: "the namespaces of the first birth would belong to the user namespace of the runtime",
+        source: "user_namespaces(7)",
+    },
+    Rule {
+        name: "namespaces are joined before the second birth",
+        claim: Before(which::joins, which::is_born_again),
+        reason: "the process that joins them is the one that ends there",
+        source: "setns(2)",
+    },
+    Rule {
+        name: "the reborn process is adopted",
+        claim: Needs(which::is_born_again, which::adopts),
+        reason: "the host would wait for the end of the wrong process",
+        source: "waitid(2)",
+    },
+    Rule {
+        name: "the second birth comes before anything is done inside",
+        claim: Before(which::is_born_again, which::inside_namespaces),
+        reason: "what the first process does in its own namespaces is done to the host",
+        source: "namespaces(7)",
+    },
+    Rule {
         name: "namespaces are joined before anything is done inside them",
         claim: Before(which::joins, which::inside_namespaces),
         reason: "mounts, names and parameters belong to the namespaces of the process that makes them",

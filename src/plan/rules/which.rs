@@ -140,6 +140,14 @@ pub fn joins_user(step: &Step) -> bool {
     matches!(child(step), Some(Op::JoinNamespace { kind: flag::USER, .. }))
 }
 
+pub fn is_born_again(step: &Step) -> bool {
+    matches!(child(step), Some(Op::Rebirth { .. }))
+}
+
+pub fn adopts(step: &Step) -> bool {
+    matches!(host(step), Some(Host::AdoptReborn))
+}
+
 pub fn joins_other(step: &Step) -> bool {
     joins(step) && !joins_user(step)
 }
