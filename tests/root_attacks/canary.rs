@@ -15,8 +15,18 @@ pub struct Canary {
 
 /// Names that a runtime might make, replace or remove in a /dev, /proc or /sys that is not what it seems.
 const FILES: [&str; 12] = [
-    "file", "null", "zero", "console", "ptmx", "pts/ptmx", "pts/0", "core", "self/attr/exec", "sys/kernel/shmmax",
-    "kcore", "self/oom_score_adj",
+    "file",
+    "null",
+    "zero",
+    "console",
+    "ptmx",
+    "pts/ptmx",
+    "pts/0",
+    "core",
+    "self/attr/exec",
+    "sys/kernel/shmmax",
+    "kcore",
+    "self/oom_score_adj",
 ];
 const DIRECTORIES: [&str; 9] =
     ["empty", "pts", "shm", "mqueue", "fd", "self/attr", "sys/kernel", "fs/cgroup", "self/fd"];

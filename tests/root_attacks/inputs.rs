@@ -38,7 +38,8 @@ fn malformed_text_is_refused() {
     let file = container.bundle.join("config.json");
     let text = fs::read_to_string(&file).expect("config.json");
     let with = |what: &str| text.replacen('{', &format!("{{{what},"), 1).into_bytes();
-    let deep = |open: &str, close: &str| format!("{{\"x\":{}{}}}", open.repeat(100_000), close.repeat(100_000));
+    let deep =
+        |open: &str, close: &str| format!("{{\"x\":{}{}}}", open.repeat(100_000), close.repeat(100_000));
     let variants: [(&str, Vec<u8>); 9] = [
         ("1e400", text.replace("\"uid\": 0", "\"uid\": 1e400").into_bytes()),
         ("2^64", text.replace("\"uid\": 0", "\"uid\": 18446744073709551616").into_bytes()),
@@ -67,7 +68,10 @@ fn long_lists_are_refused_in_time() {
         ("/mounts", list(&|n| json!({ "destination": format!("/m{n}"), "type": "tmpfs" }))),
         ("/linux/maskedPaths", list(&|n| json!(format!("/m{n}")))),
         ("/linux/readonlyPaths", list(&|n| json!(format!("/m{n}")))),
-        ("/linux/devices", list(&|n| json!({ "path": format!("/dev/d{n}"), "type": "c", "major": 1, "minor": n }))),
+        (
+            "/linux/devices",
+            list(&|n| json!({ "path": format!("/dev/d{n}"), "type": "c", "major": 1, "minor": n })),
+        ),
         ("/linux/namespaces", list(&|_| json!({ "type": "pid" }))),
         ("/process/rlimits", list(&|_| json!({ "type": "RLIMIT_CORE", "soft": 0, "hard": 0 }))),
         ("/hooks/prestart", list(&|_| json!({ "path": "/bin/true" }))),

@@ -39,7 +39,7 @@ fn the_runtime_cannot_be_overwritten_from_inside() {
     }
 }
 
-/// Inside nobody sees a file of the host behind /proc/PID/exe, not even while a container waits for its start.
+/// Nobody finds a file of the host behind /proc/PID/exe, not even while a container waits for its start.
 #[test]
 fn no_program_of_the_host_is_behind_exe() {
     let Some(world) = World::new("no_program_of_the_host_is_behind_exe") else { return };
@@ -51,7 +51,8 @@ fn no_program_of_the_host_is_behind_exe() {
     let path = format!("/proc/{}/ns/pid", waiting.pid());
     let script = format!(
         "for p in /proc/[0-9]*; do readlink $p/exe; done | grep memfd;
-         for p in /proc/{0}/exe; do (exec 3>$p) 2>/dev/null && echo open; cat /dev/zero >$p && echo written; done; :",
+         for p in /proc/{0}/exe; do (exec 3>$p) 2>/dev/null && echo open
+            cat /dev/zero >$p && echo written; done; :",
         waiting.pid()
     );
     let said = world.says(&["/bin/sh", "-c", &script], |value| {
@@ -96,7 +97,7 @@ fn no_way_of_the_image_leads_to_a_directory_outside() {
     }
 }
 
-/// What a created container holds open, seen from the host: nothing of the caller's, nothing of the host's tree.
+/// What a created container holds open, seen from the host: nothing of the caller's or of the host's tree.
 #[test]
 fn a_created_container_holds_nothing_of_the_callers() {
     let Some(world) = World::new("a_created_container_holds_nothing_of_the_callers") else { return };

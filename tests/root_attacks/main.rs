@@ -1,7 +1,7 @@
 //! A hostile image, a hostile neighbour, a hostile program: what others have fallen for, tried on crate-run.
 //!
-//! Every test names the published holes it comes from (docs/threat-model.md lists them). An attack has failed when
-//! the command either refuses in a sentence or makes a container that is whole, when the canary tree beside the
+//! Every test names the published holes it comes from (docs/threat-model.md lists them). An attack has failed
+//! when the command refuses in a sentence or makes a container that is whole, when the canary tree beside the
 //! bundle is untouched, and when the host is as it was before (the world sees to that).
 
 #[path = "../world/mod.rs"]

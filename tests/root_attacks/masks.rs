@@ -8,7 +8,7 @@ use serde_json::json;
 use super::canary::{Canary, End, clear, end, link};
 use super::world::{World, config, tool};
 
-/// CVE-2025-31133, CVE-2025-62161: the cover of a masked file is the image's /dev/null, which is something else.
+/// CVE-2025-31133, CVE-2025-62161: the image's /dev/null, which covered masked files, is something else.
 #[test]
 fn a_mask_holds_whatever_the_image_has_as_null() {
     let Some(world) = World::new("a_mask_holds_whatever_the_image_has_as_null") else { return };
@@ -34,7 +34,10 @@ fn a_mask_holds_whatever_the_image_has_as_null() {
                     value["mounts"] = json!([{ "destination": "/proc", "type": "proc" }]);
                 }
                 value["linux"]["maskedPaths"] = json!(["/proc/kcore", "/etc/passwd", "/proc/timer_list"]);
-                config::runs(value, &["/bin/sh", "-c", "cat /proc/kcore /etc/passwd; echo x >/proc/kcore; :"]);
+                config::runs(
+                    value,
+                    &["/bin/sh", "-c", "cat /proc/kcore /etc/passwd; echo x >/proc/kcore; :"],
+                );
             });
             let output = container.run(&[]);
             if end(&output, what) == End::Ran {
@@ -113,14 +116,17 @@ fn a_volume_below_a_read_only_path_is_read_only() {
     assert!(!volume.join("new").exists());
 }
 
-/// What the runtime has made read-only, masked or nosuid stays so in a nested user namespace, where the program
-/// is root again and has every capability (mount_namespaces(7), locked mounts).
+/// What the runtime has made read-only, masked or nosuid stays so in a nested user namespace, where the
+/// program is root again and has every capability (mount_namespaces(7), locked mounts).
 #[test]
 fn a_nested_user_namespace_cannot_change_the_mounts() {
     let Some(world) = World::new("a_nested_user_namespace_cannot_change_the_mounts") else { return };
     let may = Command::new("unshare").args(["-Ur", "true"]).status().is_ok_and(|status| status.success());
     if !may {
-        return super::world::skip("a_nested_user_namespace_cannot_change_the_mounts", "no user namespaces here");
+        return super::world::skip(
+            "a_nested_user_namespace_cannot_change_the_mounts",
+            "no user namespaces here",
+        );
     }
     let volume = world.file("volume");
     fs::create_dir(&volume).expect("a volume");

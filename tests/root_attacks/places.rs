@@ -62,8 +62,17 @@ fn a_namespace_path_of_any_kind() {
     let fifo = world.file("fifo");
     tool(&["mkfifo", fifo.to_str().expect("UTF-8")]);
     let file = canary.path.join("file").display().to_string();
-    let paths = [file.as_str(), canary.text(), fifo.to_str().expect("UTF-8"), "/dev/zero", "/proc/self/ns/mnt", "/missing",
-        "relative", "/proc/self/fd/0", "/proc/self/ns/uts\0x"];
+    let paths = [
+        file.as_str(),
+        canary.text(),
+        fifo.to_str().expect("UTF-8"),
+        "/dev/zero",
+        "/proc/self/ns/mnt",
+        "/missing",
+        "relative",
+        "/proc/self/fd/0",
+        "/proc/self/ns/uts\0x",
+    ];
     for kind in ["network", "ipc", "pid", "cgroup", "user", "mount", "time"] {
         for path in paths {
             let container = world.container("namespace", |value| {
@@ -88,7 +97,14 @@ fn a_namespace_path_of_any_kind() {
 #[test]
 fn namespaces_of_the_host_leave_the_host_as_it_is() {
     let Some(world) = World::new("namespaces_of_the_host_leave_the_host_as_it_is") else { return };
-    for kinds in [&["pid"][..], &["network"], &["ipc"], &["uts"], &["cgroup"], &["pid", "network", "ipc", "uts", "cgroup"]] {
+    for kinds in [
+        &["pid"][..],
+        &["network"],
+        &["ipc"],
+        &["uts"],
+        &["cgroup"],
+        &["pid", "network", "ipc", "uts", "cgroup"],
+    ] {
         let container = world.container("host", |value| {
             for kind in kinds {
                 config::without_namespace(value, kind);

@@ -24,7 +24,8 @@ fn a_fake_proc_receives_nothing() {
         let pid = container.pid();
         let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("a score");
         assert_eq!(score.trim(), "321");
-        let words = ["--target", &pid.to_string(), "--ipc", "cat", "/proc/sys/kernel/shmmax"].map(str::to_owned);
+        let words =
+            ["--target", &pid.to_string(), "--ipc", "cat", "/proc/sys/kernel/shmmax"].map(str::to_owned);
         let words: Vec<&str> = ["nsenter"].into_iter().chain(words.iter().map(String::as_str)).collect();
         assert_eq!(super::world::tool(&words), "4096");
         container.finish();

@@ -62,7 +62,8 @@ fn race(test: &'static str, containers: usize, mounts: &[(&str, &str)], change: 
 
 #[test]
 fn mounts_below_a_directory_that_changes() {
-    let mounts = [("/vol/d", "tmpfs"), ("/vol/d/empty", "tmpfs"), ("/vol/d/file", "bind"), ("/vol/d/self", "proc")];
+    let mounts =
+        [("/vol/d", "tmpfs"), ("/vol/d/empty", "tmpfs"), ("/vol/d/file", "bind"), ("/vol/d/self", "proc")];
     race("mounts_below_a_directory_that_changes", 60, &mounts, |_| {});
 }
 

@@ -53,7 +53,8 @@ fn a_link_in_the_state_directory_is_no_container() {
     let canary = Canary::new(&world);
     let other = world.container("victim", |_| {});
     fs::create_dir(world.root()).expect("a directory");
-    for goal in [canary.path.clone(), canary.path.join("empty"), canary.path.join("file"), "/missing".into()] {
+    for goal in [canary.path.clone(), canary.path.join("empty"), canary.path.join("file"), "/missing".into()]
+    {
         link(goal.to_str().expect("UTF-8"), &world.root().join("victim"));
         for verb in ["create", "state", "start", "kill", "delete"] {
             let output = if verb == "create" { other.create() } else { other.command(verb, &[]).run() };
@@ -97,7 +98,7 @@ fn an_id_that_is_a_path_is_refused_by_every_verb() {
 fn a_broken_record_hides_no_process() {
     let Some(world) = World::new("a_broken_record_hides_no_process") else { return };
     for garbage in ["", "{", "null", "{\"id\":\"victim\"}"] {
-        let container = world.container("victim", |value| config::sleeps(value));
+        let container = world.container("victim", config::sleeps);
         container.create().ok();
         container.start().ok();
         fs::write(container.directory().join("state.json"), garbage).expect("state.json");
@@ -134,8 +135,13 @@ fn files_for_others_follow_no_link() {
     let (file, fifo) = (world.file("file"), world.file("fifo"));
     tool(&["mkfifo", fifo.to_str().expect("UTF-8")]);
     for (option, place) in [("--pid-file", "after"), ("--log", "before")] {
-        for goal in [canary.path.join("file"), canary.path.join("missing"), fifo.clone(), canary.path.join("empty"), "/dev/full".into()]
-        {
+        for goal in [
+            canary.path.join("file"),
+            canary.path.join("missing"),
+            fifo.clone(),
+            canary.path.join("empty"),
+            "/dev/full".into(),
+        ] {
             clear(&file);
             let direct = goal == fifo || goal.starts_with("/dev");
             let shown = if direct && option == "--log" { goal.clone() } else { file.clone() };

@@ -47,7 +47,13 @@ fn a_console_socket_that_is_none_is_an_error() {
     let container = world.container("console", |value| value["process"]["terminal"] = json!(true));
     let deaf = world.file("deaf");
     drop(UnixListener::bind(&deaf).expect("a socket"));
-    let paths = [deaf, canary.path.join("file"), canary.path.join("empty"), world.file("missing"), world.file(&"x".repeat(200))];
+    let paths = [
+        deaf,
+        canary.path.join("file"),
+        canary.path.join("empty"),
+        world.file("missing"),
+        world.file(&"x".repeat(200)),
+    ];
     for path in paths {
         let output = container.create_with(&["--console-socket", path.to_str().expect("UTF-8")]);
         refused(&output, &path.display().to_string());

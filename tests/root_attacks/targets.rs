@@ -89,7 +89,8 @@ fn the_kernels_filesystems_are_not_mounted_on_links() {
 fn nor_on_links_below_dev_and_sys() {
     let Some(world) = World::new("nor_on_links_below_dev_and_sys") else { return };
     let (canary, root) = (Canary::new(&world), world.own_rootfs());
-    for (place, covered) in [("dev/pts", "/dev"), ("dev/shm", "/dev"), ("dev/mqueue", "/dev"), ("sys/fs/cgroup", "/sys")]
+    for (place, covered) in
+        [("dev/pts", "/dev"), ("dev/shm", "/dev"), ("dev/mqueue", "/dev"), ("sys/fs/cgroup", "/sys")]
     {
         for goal in [canary.text(), "/", "/tmp", "missing"] {
             let path = root.join(place);
@@ -114,9 +115,12 @@ fn nor_on_links_below_dev_and_sys() {
 fn a_dev_of_the_image_leads_nowhere() {
     let Some(world) = World::new("a_dev_of_the_image_leads_nowhere") else { return };
     let (canary, root) = (Canary::new(&world), world.own_rootfs());
-    let entries = ["", "/console", "/null", "/ptmx", "/fd", "/core", "/shm", "/stdin", "/tty", "/zero", "/pts"];
+    let entries =
+        ["", "/console", "/null", "/ptmx", "/fd", "/core", "/shm", "/stdin", "/tty", "/zero", "/pts"];
     for entry in entries {
-        for goal in [canary.text().to_owned(), format!("{}/file", canary.text()), "../../canary/missing".to_owned()] {
+        for goal in
+            [canary.text().to_owned(), format!("{}/file", canary.text()), "../../canary/missing".to_owned()]
+        {
             let path = root.join(format!("dev{entry}"));
             link(&goal, &path);
             for (terminal, readonly) in [(false, false), (false, true), (true, false), (true, true)] {

@@ -86,9 +86,13 @@ impl<'w> Judge<'w> {
 
     pub fn report(self, test: &str, steps: usize) {
         let survived: usize = self.survived.values().sum();
-        let kinds: Vec<String> = self.survived.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let kinds: Vec<String> =
+            self.survived.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         let trials = self.trials;
-        println!("faults survived: {survived} of {trials} ({test}, a plan of {steps} steps: {})", kinds.join(", "));
+        println!(
+            "faults survived: {survived} of {trials} ({test}, a plan of {steps} steps: {})",
+            kinds.join(", ")
+        );
         let shown = self.failures.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n");
         assert!(self.failures.is_empty(), "{} trials failed:\n{shown}", self.failures.len());
         assert!(trials > 0);

@@ -4,7 +4,7 @@
 //! feature, a runtime of its own carries out the plan with one more step at that place:
 //!
 //! - a step that fails, once of the host and once of the child: the command must say so and undo the rest;
-//! - a step that kills the runtime: the half-made container must die, and `delete --force` must find the rest;
+//! - a step that kills the runtime: the half-made container dies, and `delete --force` finds the rest;
 //! - a step that kills the container's first process: the command must notice, and undo the rest.
 //!
 //! After each trial the host must be as it was before, and the id must be free again.

@@ -127,16 +127,19 @@ impl Trial {
         plan.steps.iter().position(|step| which(&step.action)).unwrap_or(plan.steps.len())
     }
 
-    /// Can this fault happen here? Not to a container before its birth, nor after the host's last word: what the
-    /// child does behind the gate, only the child can fail to do. Nothing fits between birth and id maps: a newborn
-    /// that waits for its maps meets nobody.
+    /// Can this fault happen here? Not to a container before its birth, nor after the host's last word: what
+    /// the child does behind the gate, only the child can fail to do. Nothing fits between birth and id maps:
+    /// a newborn that waits for its maps meets nobody.
     pub fn possible(&self, fault: Fault, place: usize) -> bool {
         let plan = self.plan();
-        let birth = Self::position(&plan, |action| matches!(action, Action::Host(HostAction::GiveBirth { .. })));
-        let maps = Self::position(&plan, |action| matches!(action, Action::Host(HostAction::WriteIdMaps { .. })));
+        let birth =
+            Self::position(&plan, |action| matches!(action, Action::Host(HostAction::GiveBirth { .. })));
+        let maps =
+            Self::position(&plan, |action| matches!(action, Action::Host(HostAction::WriteIdMaps { .. })));
         let running = Self::position(&plan, |action| matches!(action, Action::Child(_)));
         let park = Self::position(&plan, |action| matches!(action, Action::Child(Operation::Park { .. })));
-        let announce = Self::position(&plan, |action| matches!(action, Action::Child(Operation::Announce {})));
+        let announce =
+            Self::position(&plan, |action| matches!(action, Action::Child(Operation::Announce {})));
         match fault {
             _ if place == maps => false,
             Fault::HostFails | Fault::RuntimeDies => place <= park.min(announce),
@@ -168,7 +171,8 @@ impl Trial {
     pub fn run(&self) -> Ended {
         let injected = self.injected.map(|(fault, place)| json!([format!("{fault:?}"), place]));
         let closed = self.gate == Gate::Closed;
-        let words = json!({ "root": self.root, "bundle": self.bundle, "closed": closed, "injected": injected });
+        let words =
+            json!({ "root": self.root, "bundle": self.bundle, "closed": closed, "injected": injected });
         let own = std::env::current_exe().expect("a path");
         let mut command = Command::new(own);
         command.args(["--exact", "the_runtime_of_a_trial", "--nocapture", "--test-threads=1"]);
