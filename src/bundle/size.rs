@@ -57,6 +57,7 @@ pub fn finding(spec: &Spec) -> Option<Finding> {
         return None;
     }
     let (longest, _) = lengths.into_iter().max_by_key(|(_, length)| *length)?;
-    let message = format!("{total} mounts, devices, paths and the like are more than the {MOST} of one container");
+    let message =
+        format!("{total} mounts, devices, paths and the like are more than the {MOST} of one container");
     Some(Finding::error(longest, message).cure("was this list written by a program that has gone wrong?"))
 }

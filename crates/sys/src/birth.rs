@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::files::flag::AT_EMPTY_PATH;
-use crate::{Answer, Errno, Fd, arch, call, credentials, namespaces, pointer, process, signals};
+use crate::{Answer, Errno, Fd, arch, call, credentials, files, namespaces, pointer, process, signals};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_PIDFD: u64 = 0x1000;
@@ -52,6 +52,8 @@ struct Shared {
     arguments: [*const u8; 2],
     environment: [*const u8; 1],
     waits_for_maps: bool,
+    /// The parent, when the newborn waits for it.
+    parent: Fd,
     maps: AtomicU32,
     failure: AtomicU32,
 }
@@ -72,6 +74,7 @@ impl Cradle {
             arguments: [core::ptr::null(); 2],
             environment: [core::ptr::null()],
             waits_for_maps: false,
+            parent: Fd(-1),
             maps: AtomicU32::new(0),
             failure: AtomicU32::new(0),
         };
@@ -126,7 +129,11 @@ pub fn give_birth(
 ) -> Answer<Newborn> {
     cradle.shared.program = program;
     cradle.shared.arguments = [name.as_ptr().cast(), core::ptr::null()];
-    cradle.shared.waits_for_maps = kinds & namespaces::flag::USER != 0;
+    let waits_for_maps = kinds & namespaces::flag::USER != 0;
+    if waits_for_maps {
+        cradle.shared.parent = process::own_pidfd()?;
+    }
+    cradle.shared.waits_for_maps = waits_for_maps;
     let mut pidfd = -1i32;
     let mut flags = kinds | CLONE_VM | CLONE_PIDFD;
     if cgroup.is_some() {
@@ -149,6 +156,10 @@ pub fn give_birth(
         crate_run_clone_call(&arguments, size_of::<CloneArguments>(), newborn, shared)
     };
     signals::set_mask(former);
+    if waits_for_maps {
+        // The newborn has a table of descriptors of its own.
+        files::close(cradle.shared.parent);
+    }
     match answer {
         pid if pid >= 0 => Ok(Newborn { pid: pid as i32, pidfd: Fd(pidfd), cradle: shared }),
         error => Err(Errno(error.unsigned_abs() as u16)),
@@ -176,8 +187,12 @@ fn ready_for_exec(shared: &Shared) -> Answer<()> {
     if !shared.waits_for_maps {
         return Ok(());
     }
-    // A parent that dies before it has written the maps must not leave a newborn waiting for ever.
+    // A parent that dies before it has written the maps must not leave a newborn waiting for ever, nor one that
+    // was dead before the signal was asked for: in a new pid namespace getppid(2) says nothing.
     process::set_parent_death_signal(9)?;
+    if process::readable_within(shared.parent, Some(0))? {
+        return Err(Errno::ESRCH);
+    }
     while shared.maps.load(Ordering::Acquire) == 0 {
         let _ = call(arch::FUTEX, [pointer(&shared.maps), 0, 0, 0, 0, 0]);
     }

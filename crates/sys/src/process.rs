@@ -64,6 +64,11 @@ pub fn id() -> u32 {
     call(arch::GETPID, [0; 6]).unwrap_or(0) as u32
 }
 
+/// pidfd_open(2) of the calling process (Linux 5.3).
+pub fn own_pidfd() -> Answer<Fd> {
+    call(arch::PIDFD_OPEN, [id() as usize, 0, 0, 0, 0, 0]).map(|fd| Fd(fd as i32))
+}
+
 /// setsid(2). EPERM when the process already leads a group, which cannot be for one that was just born.
 pub fn new_session() -> Answer<()> {
     call(arch::SETSID, [0; 6]).map(drop)

@@ -96,6 +96,7 @@ pub const SECCOMP: usize = 277;
 pub const MEMFD_CREATE: usize = 279;
 pub const BPF: usize = 280;
 pub const EXECVEAT: usize = 281;
+pub const PIDFD_OPEN: usize = 434;
 pub const PIDFD_SEND_SIGNAL: usize = 424;
 pub const OPEN_TREE: usize = 428;
 pub const MOVE_MOUNT: usize = 429;

@@ -98,6 +98,7 @@ pub const SECCOMP: usize = 317;
 pub const MEMFD_CREATE: usize = 319;
 pub const BPF: usize = 321;
 pub const EXECVEAT: usize = 322;
+pub const PIDFD_OPEN: usize = 434;
 pub const PIDFD_SEND_SIGNAL: usize = 424;
 pub const OPEN_TREE: usize = 428;
 pub const MOVE_MOUNT: usize = 429;
