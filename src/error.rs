@@ -134,7 +134,8 @@ pub fn plain(error: &io::Error) -> String {
 impl ConfigError {
     /// `config.json:6:13: args must not be empty (/process/args)`.
     fn line(&self, finding: &Finding, place: &Place) -> String {
-        let pointer = if finding.at.as_str().is_empty() { String::new() } else { format!(" ({})", finding.at) };
+        let pointer =
+            if finding.at.as_str().is_empty() { String::new() } else { format!(" ({})", finding.at) };
         format!("{}: {}{pointer}", place.short(), finding.message)
     }
 

@@ -100,7 +100,10 @@ fn forgiving(text: &[u8], error: serde_json::Error) -> Result<(Spec, Vec<Finding
             set.retain(|name| {
                 let unknown = name.as_str().filter(|name| capabilities::bit(name).is_none());
                 if let Some(name) = unknown {
-                    findings.push(Finding::warning(at.clone(), format!("unknown capability {name:?} is ignored")));
+                    findings.push(Finding::warning(
+                        at.clone(),
+                        format!("unknown capability {name:?} is ignored"),
+                    ));
                 }
                 unknown.is_none()
             });
@@ -132,7 +135,9 @@ fn version_finding(version: &str) -> Option<Finding> {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let numbers: Vec<&str> = core.split('.').collect();
     let is_number = |part: &&str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (*part == "0" || !part.starts_with('0'))
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_digit())
+            && (*part == "0" || !part.starts_with('0'))
     };
     if numbers.len() != 3 || !numbers.iter().all(is_number) {
         let message = format!("ociVersion {version:?} is not a semantic version");

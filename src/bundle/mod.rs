@@ -126,10 +126,6 @@ impl Bundle {
 
     /// What hooks read while the container is made.
     pub fn hook_state(&self, id: &ContainerId) -> HookState {
-        HookState {
-            id: id.clone(),
-            bundle: self.directory.clone(),
-            annotations: self.annotations.clone(),
-        }
+        HookState { id: id.clone(), bundle: self.directory.clone(), annotations: self.annotations.clone() }
     }
 }

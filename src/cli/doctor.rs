@@ -26,12 +26,18 @@ pub fn doctor() -> String {
     }
     let all = (1u64 << 41) - 1;
     let missing = capabilities::names(all & !host.capabilities());
-    line("capabilities", match missing.as_slice() {
-        [] => "all can be granted".to_owned(),
-        missing => format!("cannot be granted: {}", missing.join(" ")),
-    });
+    line(
+        "capabilities",
+        match missing.as_slice() {
+            [] => "all can be granted".to_owned(),
+            missing => format!("cannot be granted: {}", missing.join(" ")),
+        },
+    );
     let modules: Vec<&str> =
         ["apparmor", "selinux"].into_iter().filter(|module| host.has_security_module(module)).collect();
-    line("security", if modules.is_empty() { "no AppArmor, no SELinux".to_owned() } else { modules.join(" ") });
+    line(
+        "security",
+        if modules.is_empty() { "no AppArmor, no SELinux".to_owned() } else { modules.join(" ") },
+    );
     text
 }

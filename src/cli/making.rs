@@ -35,7 +35,9 @@ pub struct Order {
 pub fn store(global: &Global) -> Result<Store, Error> {
     let root = match (&global.root, std::env::var_os("XDG_RUNTIME_DIR")) {
         (Some(root), _) => absolute(root)?.as_path().to_owned(),
-        (None, Some(runtime)) if !rustix::process::geteuid().is_root() => Path::new(&runtime).join("crate-run"),
+        (None, Some(runtime)) if !rustix::process::geteuid().is_root() => {
+            Path::new(&runtime).join("crate-run")
+        }
         _ => Path::new("/run/crate-run").to_owned(),
     };
     if root == Path::new("/") {

@@ -33,7 +33,9 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     for finding in &bundle.warnings {
         log.warning(&format!("{}: {}", finding.at, finding.message));
     }
-    let (Some(container), Some(record)) = (launch.container.take(), launch.record.take()) else { return Ok(0) };
+    let (Some(container), Some(record)) = (launch.container.take(), launch.record.take()) else {
+        return Ok(0);
+    };
     if let Err(error) = lifecycle::poststart(&container, &record) {
         lifecycle::dispose(&container, &record)?;
         return Err(error);

@@ -120,7 +120,8 @@ pub fn resolve(spec: &Spec, mounts: &[Mount], namespaces: &Namespaces, host: &Ho
     if mounts::is_bound(mounts, "/dev") {
         return Devices::HostOwned;
     }
-    let listed: Vec<Node> = entries(spec).iter().enumerate().filter_map(|(i, entry)| node(entry, i)).collect();
+    let listed: Vec<Node> =
+        entries(spec).iter().enumerate().filter_map(|(i, entry)| node(entry, i)).collect();
     let mut nodes = default_nodes();
     nodes.retain(|default| !listed.iter().any(|node| node.path == default.path));
     nodes.extend(listed);
@@ -152,7 +153,8 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Findin
         }
         if are_lent(namespaces, host) && std::fs::symlink_metadata(path).is_err() {
             let message = format!("{} does not exist on the host", path.display());
-            let cure = "in a user namespace devices are bind mounted from the host, for mknod(2) is forbidden there";
+            let cure =
+                "in a user namespace devices are bind mounted from the host, for mknod(2) is forbidden there";
             found.push(Finding::error(at, message).cure(cure));
         }
     }
@@ -167,7 +169,8 @@ pub fn prepare(devices: &Devices, plan: &mut Plan) -> Vec<Slot> {
         .map(|node| {
             let source = OutsidePath::new(Path::new("/"), Path::new(node.path.as_str())).expect("no NUL");
             let slot = plan.new_slot();
-            let clone = HostAction::CloneTree { source, depth: Depth::One, change: TreeChange::default(), slot };
+            let clone =
+                HostAction::CloneTree { source, depth: Depth::One, change: TreeChange::default(), slot };
             let why = "mknod(2) is refused in a user namespace, so the host's node is lent";
             plan.host(FEATURE, clone, why).at.clone_from(&node.at);
             slot

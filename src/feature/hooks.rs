@@ -104,7 +104,8 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
         for (index, entry) in entries.iter().enumerate() {
             let at = Pointer::from("/hooks").key(name).index(index);
             if !entry.path().is_absolute() {
-                let message = format!("the path {:?} of the {name} hook is not absolute", entry.path().display());
+                let message =
+                    format!("the path {:?} of the {name} hook is not absolute", entry.path().display());
                 found.push(Finding::error(at.key("path"), message).cure("hook paths start with a slash"));
             }
             if entry.timeout().is_some_and(|timeout| timeout <= 0) {

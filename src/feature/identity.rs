@@ -129,11 +129,15 @@ fn map_findings(place: &str, word: &str, lines: &[Line]) -> Vec<Finding> {
     }
     for (index, line) in lines.iter().enumerate() {
         let at = at.index(index);
-        let overflows = |start: u32| start.checked_add(line.size.saturating_sub(1)).is_none_or(|end| end == u32::MAX);
+        let overflows =
+            |start: u32| start.checked_add(line.size.saturating_sub(1)).is_none_or(|end| end == u32::MAX);
         if line.size == 0 {
             found.push(Finding::error(at.key("size"), format!("a {word} mapping of size 0 maps nothing")));
         } else if overflows(line.inside) || overflows(line.outside) {
-            found.push(Finding::error(at, format!("this {word} mapping runs past the largest id, 4294967294")));
+            found.push(Finding::error(
+                at,
+                format!("this {word} mapping runs past the largest id, 4294967294"),
+            ));
         } else if lines[..index].iter().any(|earlier| overlap(earlier, line)) {
             found.push(Finding::error(at, format!("this {word} mapping overlaps an earlier one")));
         }
@@ -179,7 +183,8 @@ fn user_findings(spec: &Spec, identity: &Identity) -> Vec<Finding> {
         check(place, "gid", *group, mapped(|maps| &maps.gids, *group));
     }
     if identity.groups.len() > 65536 {
-        let message = format!("{} additional groups are more than the 65536 of the kernel", identity.groups.len());
+        let message =
+            format!("{} additional groups are more than the 65536 of the kernel", identity.groups.len());
         found.push(Finding::error(at.key("additionalGids"), message));
     }
     if identity.umask > 0o777 {
@@ -216,7 +221,8 @@ pub fn umask(identity: &Identity, plan: &mut Plan) {
 /// Real, effective, saved and filesystem ids of a process: (`Uid`, `Gid`) lines of /proc/PID/status.
 pub fn observe(pid: i32) -> Option<(String, String)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(|l| l.trim().to_owned());
+    let line =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(|l| l.trim().to_owned());
     Some((line("Uid:")?, line("Gid:")?))
 }
 

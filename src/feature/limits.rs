@@ -63,8 +63,21 @@ fn resource(typ: PosixRlimitType) -> (u32, &'static str) {
 pub fn resource_name(number: u32) -> &'static str {
     use PosixRlimitType::*;
     let all = [
-        RlimitCpu, RlimitFsize, RlimitData, RlimitStack, RlimitCore, RlimitRss, RlimitNproc, RlimitNofile,
-        RlimitMemlock, RlimitAs, RlimitLocks, RlimitSigpending, RlimitMsgqueue, RlimitNice, RlimitRtprio,
+        RlimitCpu,
+        RlimitFsize,
+        RlimitData,
+        RlimitStack,
+        RlimitCore,
+        RlimitRss,
+        RlimitNproc,
+        RlimitNofile,
+        RlimitMemlock,
+        RlimitAs,
+        RlimitLocks,
+        RlimitSigpending,
+        RlimitMsgqueue,
+        RlimitNice,
+        RlimitRtprio,
         RlimitRttime,
     ];
     all.into_iter().map(resource).find(|(known, _)| *known == number).map_or("RLIMIT_?", |(_, name)| name)
@@ -95,7 +108,8 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
     for (index, limit) in limits.resources.iter().enumerate() {
         let name = resource_name(limit.resource);
         if limit.soft > limit.hard {
-            let message = format!("the soft limit {} of {name} is above its hard limit {}", limit.soft, limit.hard);
+            let message =
+                format!("the soft limit {} of {name} is above its hard limit {}", limit.soft, limit.hard);
             found.push(Finding::error(limit.at.clone(), message).cure("lower soft, or raise hard"));
         }
         if limits.resources[..index].iter().any(|earlier| earlier.resource == limit.resource) {

@@ -45,7 +45,8 @@ pub fn findings(spec: &Spec, host: &Host) -> Vec<Finding> {
     ] {
         let Some(label) = label else { continue };
         if !host.has_security_module(module) {
-            let message = format!("the {word} {label:?} cannot be applied: this kernel runs without {module}");
+            let message =
+                format!("the {word} {label:?} cannot be applied: this kernel runs without {module}");
             found.push(Finding::error(place, message).cure("leave it out, or boot with the module enabled"));
         }
         if label.contains('\0') {

@@ -104,16 +104,8 @@ pub fn name_of(kind: u64) -> &'static str {
 }
 
 /// Every kind, in the order of `config-linux.md`.
-pub const KINDS: [u64; 8] = [
-    flag::PID,
-    flag::NETWORK,
-    flag::MOUNT,
-    flag::IPC,
-    flag::UTS,
-    flag::USER,
-    flag::CGROUP,
-    flag::TIME,
-];
+pub const KINDS: [u64; 8] =
+    [flag::PID, flag::NETWORK, flag::MOUNT, flag::IPC, flag::UTS, flag::USER, flag::CGROUP, flag::TIME];
 
 fn entries(spec: &Spec) -> &[LinuxNamespace] {
     let linux = spec.linux().as_ref();
@@ -173,7 +165,9 @@ fn path_findings(path: &Path, kind: u64, at: &Pointer) -> Vec<Finding> {
     }
     if kind == flag::MOUNT {
         let message = "joining an existing mount namespace is not supported: its root is not ours to change";
-        return vec![Finding::error(at.clone(), message).cure("leave the path out, for a new mount namespace")];
+        return vec![
+            Finding::error(at.clone(), message).cure("leave the path out, for a new mount namespace"),
+        ];
     }
     match std::fs::metadata(path) {
         Ok(_) => Vec::new(),
@@ -209,7 +203,9 @@ pub fn birth(namespaces: &Namespaces, plan: &mut Plan) {
             let why = "one clone3 makes the process with all its new namespaces, inside its cgroup";
             (namespaces.made_by_clone(), why)
         }
-        true => (0, "inside its cgroup; its namespaces must belong to the user namespace that it joins first"),
+        true => {
+            (0, "inside its cgroup; its namespaces must belong to the user namespace that it joins first")
+        }
     };
     plan.host(FEATURE, HostAction::GiveBirth { kinds }, why).at("/linux/namespaces");
 }

@@ -135,7 +135,8 @@ fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
     if !found.metadata().ok()?.is_file() {
         return None;
     }
-    let users = std::fs::File::open(format!("/proc/self/fd/{}", crate_run_sys::host::borrowed(&found).0)).ok()?;
+    let users =
+        std::fs::File::open(format!("/proc/self/fd/{}", crate_run_sys::host::borrowed(&found).0)).ok()?;
     let mut text = String::new();
     users.take(MOST).read_to_string(&mut text).ok()?;
     text.lines().find_map(|line| {
@@ -162,7 +163,8 @@ pub fn look_up(program: &Program, plan: &mut Plan) {
     let enter = Operation::EnterDirectory { path, attempt: 0 };
     let why = "getcwd(2) must show a path inside, or a leaked descriptor has led outside";
     plan.child(FEATURE, enter, why).at("/process/cwd");
-    let name = CString::new(program.arguments.first().cloned().unwrap_or_default()).expect("findings refuse NUL");
+    let name =
+        CString::new(program.arguments.first().cloned().unwrap_or_default()).expect("findings refuse NUL");
     let find = Operation::FindExecutable { candidates: texts(&program.candidates()), name };
     plan.child(FEATURE, find, "a missing program fails create, not start").at("/process/args/0");
 }

@@ -121,7 +121,9 @@ pub fn prepare(rootfs: &Rootfs, plan: &mut Plan) {
 /// The first steps of the view.
 pub fn steps(rootfs: &Rootfs, plan: &mut Plan) {
     let (kind, why) = match rootfs.propagation {
-        Propagation::Private => (propagation::PRIVATE, "no mount of the host or of ours reaches the other side"),
+        Propagation::Private => {
+            (propagation::PRIVATE, "no mount of the host or of ours reaches the other side")
+        }
         _ => (propagation::SLAVE, "our mounts stay ours; later mounts of the host still arrive"),
     };
     let propagate = Operation::Propagate { kind, tree: 1 };
@@ -136,7 +138,9 @@ pub fn pivot(rootfs: &Rootfs, plan: &mut Plan) {
     let why = "the new root becomes \"/\", and the host's tree is detached: no path leads back";
     plan.child(FEATURE, Operation::PivotRoot {}, why).at("/root/path");
     let (kind, why) = match rootfs.propagation {
-        Propagation::Shared => (propagation::SHARED, "the container may share its mounts with its own children"),
+        Propagation::Shared => {
+            (propagation::SHARED, "the container may share its mounts with its own children")
+        }
         Propagation::Unbindable => (propagation::UNBINDABLE, "the root cannot be bind mounted"),
         Propagation::Slave | Propagation::Private => return,
     };

@@ -81,7 +81,9 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
         let plain = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
         if !plain || path.contains('\0') {
             let message = format!("{path:?} is not the name of a kernel parameter");
-            found.push(Finding::error(parameter.at.clone(), message).cure("write it like net.ipv4.ip_forward"));
+            found.push(
+                Finding::error(parameter.at.clone(), message).cure("write it like net.ipv4.ip_forward"),
+            );
             continue;
         }
         if parameter.value.contains(['\0', '\n']) {
@@ -115,7 +117,8 @@ fn namespace_finding(parameter: &Parameter, namespaces: &Namespaces) -> Option<F
     if namespaces.has(kind) {
         return None;
     }
-    let message = format!("sysctl {shown:?} would change the host: it needs a {word} namespace of the container's own");
+    let message =
+        format!("sysctl {shown:?} would change the host: it needs a {word} namespace of the container's own");
     let cure = format!("add {{\"type\": \"{word}\"}} to linux.namespaces");
     Some(Finding::error(parameter.at.clone(), message).cure(cure))
 }

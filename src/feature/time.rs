@@ -73,5 +73,6 @@ pub fn steps(time: &Time, plan: &mut Plan) {
     let leave = Operation::LeaveNamespaces { kinds: flag::TIME };
     plan.child(FEATURE, leave, "the namespace is made, and nobody is in it yet").at("/linux/namespaces");
     let enter = Operation::EnterTime { offsets: offsets.clone().into_bytes() };
-    plan.child(FEATURE, enter, "offsets can be set only before the first process enters").at("/linux/timeOffsets");
+    plan.child(FEATURE, enter, "offsets can be set only before the first process enters")
+        .at("/linux/timeOffsets");
 }

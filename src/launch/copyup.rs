@@ -21,7 +21,7 @@ use rustix::fs::{
 };
 
 use crate::bundle::path::InsidePath;
-use crate::launch::perform::Cause;
+use crate::launch::cause::Cause;
 
 /// A detached tmpfs with a copy of `path` in `tree`, or empty and owned by `root` (user, group) where nothing
 /// is. Errors: of the kernel, with the place; ENOSPC when the tmpfs is too small.

@@ -7,8 +7,9 @@ use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 
 use crate::error::{Error, Place, StepError, phrase};
+use crate::launch::Launch;
+use crate::launch::cause::Cause;
 use crate::launch::line::Ending;
-use crate::launch::perform::{Cause, Launch};
 use crate::plan::{Action, HostAction, Plan, describe};
 
 /// The error for a step that failed.
@@ -87,7 +88,8 @@ pub fn of_report(plan: &Plan, report: &Report) -> StepError {
         (call, _) => format!("{} answered: {errno}", call.name()),
     };
     if let Action::Child(operation) = &step.action {
-        let explains = matches!(report.call, Call::Fsconfig | Call::FsconfigCreate | Call::Mknodat | Call::Openat2);
+        let explains =
+            matches!(report.call, Call::Fsconfig | Call::FsconfigCreate | Call::Mknodat | Call::Openat2);
         if explains && !words.is_empty() {
             error.answer.push_str(&format!(" ({})", kernel_words(&words)));
         }
@@ -136,10 +138,16 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         (HostAction::GiveBirth { .. }, Errno::ENOSPC | Errno::EUSERS) => {
             "the number of namespaces is limited: see /proc/sys/user/max_*_namespaces"
         }
-        (HostAction::GiveBirth { .. }, Errno::EAGAIN) => "a limit on processes is reached: RLIMIT_NPROC or pids.max",
+        (HostAction::GiveBirth { .. }, Errno::EAGAIN) => {
+            "a limit on processes is reached: RLIMIT_NPROC or pids.max"
+        }
         (HostAction::SendPidfd { .. }, _) => "somebody must listen on a stream socket at --pidfd-socket",
-        (HostAction::ConnectConsole { .. }, _) => "somebody must listen on a stream socket at --console-socket",
-        (HostAction::WriteIdMaps { .. }, Errno::EPERM) => "only privileged callers may map ids that are not their own",
+        (HostAction::ConnectConsole { .. }, _) => {
+            "somebody must listen on a stream socket at --console-socket"
+        }
+        (HostAction::WriteIdMaps { .. }, Errno::EPERM) => {
+            "only privileged callers may map ids that are not their own"
+        }
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
         (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
         _ => "",
@@ -158,14 +166,18 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::MountNew { filesystem, .. }, Errno::EINVAL) if filesystem.as_c_str() == c"devpts" => {
             "does the user namespace map the group that the option gid= names?"
         }
-        (Op::MountNew { .. }, Errno::ENODEV) => "the kernel does not know this filesystem: see /proc/filesystems",
+        (Op::MountNew { .. }, Errno::ENODEV) => {
+            "the kernel does not know this filesystem: see /proc/filesystems"
+        }
         (Op::MountNew { .. } | Op::MountTree { .. }, Errno::ELOOP) => {
             "the image has a symbolic link where a directory must be"
         }
         (Op::MountNew { .. } | Op::MountTree { .. }, Errno::EROFS) => {
             "the mount point is missing, and the filesystem it belongs to is read-only: make it in the image"
         }
-        (Op::MountNew { .. }, Errno::EINVAL) if call == Call::Fsconfig => "correct the option, or leave it out",
+        (Op::MountNew { .. }, Errno::EINVAL) if call == Call::Fsconfig => {
+            "correct the option, or leave it out"
+        }
         (Op::JoinNamespace { kind: flag::USER, .. }, Errno::EINVAL) => {
             "is it the runtime's own? Then leave the entry out; else it must map user 0 and group 0"
         }
@@ -179,9 +191,13 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::FindExecutable { .. } | Op::Execute { .. }, Errno::EACCES) => {
             "is the file executable (chmod +x), and its filesystem not mounted noexec?"
         }
-        (Op::Execute { .. }, Errno::ENOENT) => "the program's interpreter (#! line or dynamic loader) is not in the image",
+        (Op::Execute { .. }, Errno::ENOENT) => {
+            "the program's interpreter (#! line or dynamic loader) is not in the image"
+        }
         (Op::Execute { .. }, Errno::ENOEXEC) => "is the program built for this machine's architecture?",
-        (Op::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE, which crate-run lacks",
+        (Op::SetLimit { .. }, Errno::EPERM) => {
+            "raising a hard limit takes CAP_SYS_RESOURCE, which crate-run lacks"
+        }
         (Op::SetGroups { .. }, Errno::EPERM) => "the user namespace does not allow setgroups(2)",
         (Op::SetIds { .. }, Errno::EINVAL) => "the id is not mapped in the user namespace",
         (Op::InstallFilter { .. }, Errno::EACCES) => "set noNewPrivileges, or keep CAP_SYS_ADMIN",

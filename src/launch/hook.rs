@@ -34,7 +34,10 @@ pub fn run(hook: &Hook, state: &str, bundle: &Path) -> Result<(), String> {
     if let Some((name, arguments)) = hook.arguments.split_first() {
         command.arg0(name).args(arguments);
     }
-    command.stdin(input).stdout(output.try_clone().map_err(failed)?).stderr(errors.try_clone().map_err(failed)?);
+    command
+        .stdin(input)
+        .stdout(output.try_clone().map_err(failed)?)
+        .stderr(errors.try_clone().map_err(failed)?);
     crate_run_sys::host::unblock_signals(&mut command);
     let mut child = command.spawn().map_err(failed)?;
     let group = Pid::from_child(&child);
@@ -47,7 +50,9 @@ pub fn run(hook: &Hook, state: &str, bundle: &Path) -> Result<(), String> {
     }
     let status = child.wait().map_err(failed)?;
     match (in_time, hook.timeout) {
-        (false, Some(limit)) => Err(format!("hook ran past specified timeout of {:.1}s", limit.as_secs_f64())),
+        (false, Some(limit)) => {
+            Err(format!("hook ran past specified timeout of {:.1}s", limit.as_secs_f64()))
+        }
         _ if status.success() => Ok(()),
         _ => Err(format!("{}, stdout: {}, stderr: {}", ending(status), quote(output), quote(errors))),
     }

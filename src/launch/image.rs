@@ -92,11 +92,7 @@ fn write(file: OwnedFd, parts: &[&[u8]; 4]) -> rustix::io::Result<OwnedFd> {
 }
 
 /// A file of this container alone, without a name: who writes to it afterwards changes nothing for anybody.
-fn nameless_file(
-    parts: &[&[u8]; 4],
-    mode: Mode,
-    directory: &std::path::Path,
-) -> rustix::io::Result<OwnedFd> {
+fn nameless_file(parts: &[&[u8]; 4], mode: Mode, directory: &std::path::Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let writer = write(rustix::fs::open(directory, flags, Mode::from_raw_mode(0o700))?, parts)?;
     fchmod(&writer, mode)?;

@@ -8,9 +8,9 @@ use rustix::net::{SocketAddrUnix, connect};
 use crate::bundle::{Bundle, Source};
 use crate::error::{Error, StepError};
 use crate::host::Host;
+use crate::launch::connection::packet_socket;
 use crate::launch::failure;
 use crate::launch::line::{Ending, Line};
-use crate::launch::perform::packet_socket;
 use crate::plan::compile::{Request, compile};
 use crate::state::{Container, ContainerId, Record, Status, Store, lifecycle};
 
@@ -28,7 +28,9 @@ pub fn start(store: &Store, id: &ContainerId) -> Result<(), Error> {
             return Err(Error::WrongState(format!("cannot start a container that has stopped: {id}")));
         }
         Status::Creating => {
-            return Err(Error::WrongState(format!("cannot start a container that is still being made: {id}")));
+            return Err(Error::WrongState(format!(
+                "cannot start a container that is still being made: {id}"
+            )));
         }
         Status::Running | Status::Paused => {
             return Err(Error::WrongState(format!("cannot start an already running container: {id}")));
@@ -72,7 +74,8 @@ fn open_gate(container: &Container) -> Result<Line, Error> {
     }
     connected.map_err(failed)?;
     let line = Line::over(socket);
-    let gone = |_| Error::WrongState(format!("cannot start a container that has stopped: {}", container.id()));
+    let gone =
+        |_| Error::WrongState(format!("cannot start a container that has stopped: {}", container.id()));
     line.release().map_err(gone)?;
     std::fs::remove_file(&path).map_err(|error| Error::file("close the gate behind us", &path, error))?;
     Ok(line)

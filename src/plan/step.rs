@@ -221,7 +221,15 @@ impl Plan {
 
     fn push(&mut self, feature: &'static str, action: Action, why: Cow<'static, str>) -> &mut Step {
         let phase = self.phase.expect("compile begins with a phase");
-        self.steps.push(Step { phase, pace: Pace::InTurn, feature, action, alternative: None, why, at: None });
+        self.steps.push(Step {
+            phase,
+            pace: Pace::InTurn,
+            feature,
+            action,
+            alternative: None,
+            why,
+            at: None,
+        });
         self.steps.last_mut().expect("just pushed")
     }
 

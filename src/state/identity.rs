@@ -23,7 +23,8 @@ impl ProcessId {
 
     /// Is it still there? A zombie has ended.
     pub fn is_alive(&self) -> bool {
-        state_and_start(self.pid).is_some_and(|(state, started)| started == self.started && !"ZX".contains(state))
+        state_and_start(self.pid)
+            .is_some_and(|(state, started)| started == self.started && !"ZX".contains(state))
     }
 
     /// A descriptor for it, which no other process can take over; `None` when it has ended.

@@ -147,7 +147,10 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
         }
     }
     container.remove()?;
-    Ok(vec![format!("the state of container {} could not be read; what was found was removed", container.id())])
+    Ok(vec![format!(
+        "the state of container {} could not be read; what was found was removed",
+        container.id()
+    )])
 }
 
 /// The poststop hooks; a failing one is a warning, and the others still run (runtime.md, Lifecycle).
@@ -182,14 +185,11 @@ pub fn poststart(container: &Container, record: &Record) -> Result<(), Error> {
 }
 
 fn later_hooks(container: &Container, record: &Record) -> Result<hooks::Hooks, Error> {
-    let source = Source::parse(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+    let source =
+        Source::parse(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
     Ok(hooks::resolve(&source.spec))
 }
 
 fn hook_state(id: &ContainerId, record: &Record) -> HookState {
-    HookState {
-        id: id.clone(),
-        bundle: record.bundle.clone(),
-        annotations: record.annotations.clone(),
-    }
+    HookState { id: id.clone(), bundle: record.bundle.clone(), annotations: record.annotations.clone() }
 }

@@ -196,7 +196,8 @@ impl Container {
     /// Keeps a copy of the configuration.
     pub fn save_config(&self, text: &[u8]) -> Result<(), Error> {
         let path = self.path.join(CONFIG);
-        fs::write(&path, text).map_err(|error| Error::file("save the container's configuration", &path, error))
+        fs::write(&path, text)
+            .map_err(|error| Error::file("save the container's configuration", &path, error))
     }
 
     /// Replaces the record.
@@ -218,7 +219,8 @@ impl Container {
             }
             Err(error) => return Err(Error::file("read the container's state", &path, error)),
         };
-        serde_json::from_slice(&text).map_err(|error| Error::file("read the container's state", &path, error.into()))
+        serde_json::from_slice(&text)
+            .map_err(|error| Error::file("read the container's state", &path, error.into()))
     }
 
     /// What the container is now: a process that has ended, or whose number somebody else has, means stopped.

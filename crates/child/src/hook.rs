@@ -48,7 +48,9 @@ pub fn run(hook: &Hook) -> Outcome {
         _ if !in_time => Err(Failure::refusal(b"the hook ran past its timeout and was killed")),
         Ended::Exited(0) => Ok(()),
         Ended::Exited(status) => Err(Failure::refusal(b"the hook failed; exit status").value(status as u64)),
-        Ended::Signalled(signal) => Err(Failure::refusal(b"the hook was ended by signal").value(signal as u64)),
+        Ended::Signalled(signal) => {
+            Err(Failure::refusal(b"the hook was ended by signal").value(signal as u64))
+        }
     }
 }
 

@@ -38,7 +38,9 @@ impl Runner {
             Handle::Inherited(number) => Ok(Fd(number)),
             Handle::Own(slot) => {
                 let filled = self.slots.get(slot).copied().flatten();
-                filled.ok_or_else(|| Failure::refusal(b"a slot is empty that an earlier step should have filled"))
+                filled.ok_or_else(|| {
+                    Failure::refusal(b"a slot is empty that an earlier step should have filled")
+                })
             }
         }
     }

@@ -152,9 +152,7 @@ pub fn give_birth(
     let former = signals::block_all();
     // SAFETY: the cradle is 'static, so stack and shared memory outlive the newborn; all signals are blocked,
     // so no handler of the parent runs on the newborn's stack; `newborn` never returns.
-    let answer = unsafe {
-        crate_run_clone_call(&arguments, size_of::<CloneArguments>(), newborn, shared)
-    };
+    let answer = unsafe { crate_run_clone_call(&arguments, size_of::<CloneArguments>(), newborn, shared) };
     signals::set_mask(former);
     if waits_for_maps {
         // The newborn has a table of descriptors of its own.

@@ -33,8 +33,7 @@ pub fn load_device_program(instructions: &[u8]) -> Answer<Fd> {
         license: c"Apache-2.0".as_ptr() as u64,
         ..Load::default()
     };
-    call(arch::BPF, [BPF_PROG_LOAD, pointer(&load), size_of::<Load>(), 0, 0, 0])
-        .map(|fd| Fd(fd as i32))
+    call(arch::BPF, [BPF_PROG_LOAD, pointer(&load), size_of::<Load>(), 0, 0, 0]).map(|fd| Fd(fd as i32))
 }
 
 /// BPF_PROG_ATTACH with BPF_F_ALLOW_MULTI: the programs of all ancestors must allow as well.

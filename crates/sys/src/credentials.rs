@@ -72,8 +72,7 @@ const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 pub fn set_capabilities(sets: &Sets) -> Answer<()> {
     let header = [CAPABILITY_VERSION_3, 0];
     let (e, p, i) = (sets.effective, sets.permitted, sets.inheritable);
-    let data: [u32; 6] =
-        [e as u32, p as u32, i as u32, (e >> 32) as u32, (p >> 32) as u32, (i >> 32) as u32];
+    let data: [u32; 6] = [e as u32, p as u32, i as u32, (e >> 32) as u32, (p >> 32) as u32, (i >> 32) as u32];
     call(arch::CAPSET, [pointer(&header), pointer(&data), 0, 0, 0, 0]).map(drop)
 }
 

@@ -81,8 +81,7 @@ struct OpenHow {
 /// again, up to 128 times.
 pub fn openat2(directory: Fd, path: &CStr, flags: u64, mode: u64, resolve: u64) -> Answer<Fd> {
     let how = OpenHow { flags: flags | flag::O_CLOEXEC, mode, resolve };
-    let arguments =
-        [directory.raw(), path.as_ptr() as usize, pointer(&how), size_of::<OpenHow>(), 0, 0];
+    let arguments = [directory.raw(), path.as_ptr() as usize, pointer(&how), size_of::<OpenHow>(), 0, 0];
     let mut answer = Err(Errno::EAGAIN);
     for _ in 0..128 {
         answer = call(arch::OPENAT2, arguments);
@@ -145,8 +144,7 @@ pub fn rewind(fd: Fd) -> Answer<()> {
 
 /// memfd_create(2).
 pub fn memfd(name: &CStr, flags: u32) -> Answer<Fd> {
-    call(arch::MEMFD_CREATE, [name.as_ptr() as usize, flags as usize, 0, 0, 0, 0])
-        .map(|fd| Fd(fd as i32))
+    call(arch::MEMFD_CREATE, [name.as_ptr() as usize, flags as usize, 0, 0, 0, 0]).map(|fd| Fd(fd as i32))
 }
 
 /// fstat(2); works on O_PATH descriptors.
@@ -187,8 +185,7 @@ pub fn make_directory(directory: Fd, name: &CStr, mode: u32) -> Answer<()> {
 
 /// mknodat(2); `mode` has the type bits.
 pub fn make_node(directory: Fd, name: &CStr, mode: u32, device: u64) -> Answer<()> {
-    let arguments =
-        [directory.raw(), name.as_ptr() as usize, mode as usize, device as usize, 0, 0];
+    let arguments = [directory.raw(), name.as_ptr() as usize, mode as usize, device as usize, 0, 0];
     call(arch::MKNODAT, arguments).map(drop)
 }
 
@@ -200,14 +197,8 @@ pub fn make_link(target: &CStr, directory: Fd, name: &CStr) -> Answer<()> {
 
 /// readlinkat(2): the length of what was written to `buffer`.
 pub fn read_link(directory: Fd, name: &CStr, buffer: &mut [u8]) -> Answer<usize> {
-    let arguments = [
-        directory.raw(),
-        name.as_ptr() as usize,
-        buffer.as_mut_ptr() as usize,
-        buffer.len(),
-        0,
-        0,
-    ];
+    let arguments =
+        [directory.raw(), name.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0];
     call(arch::READLINKAT, arguments)
 }
 
@@ -223,29 +214,21 @@ pub fn change_mode(fd: Fd, mode: u32) -> Answer<()> {
 
 /// fchownat(2) of the file behind `fd` itself, which may be an O_PATH descriptor.
 pub fn change_owner(fd: Fd, uid: u32, gid: u32) -> Answer<()> {
-    let arguments = [
-        fd.raw(),
-        c"".as_ptr() as usize,
-        uid as usize,
-        gid as usize,
-        flag::AT_EMPTY_PATH as usize,
-        0,
-    ];
+    let arguments =
+        [fd.raw(), c"".as_ptr() as usize, uid as usize, gid as usize, flag::AT_EMPTY_PATH as usize, 0];
     call(arch::FCHOWNAT, arguments).map(drop)
 }
 
 /// fchownat(2) of `name`, not of what it links to.
 pub fn change_owner_of(directory: Fd, name: &CStr, uid: u32, gid: u32) -> Answer<()> {
     let no_follow = flag::AT_SYMLINK_NOFOLLOW as usize;
-    let arguments =
-        [directory.raw(), name.as_ptr() as usize, uid as usize, gid as usize, no_follow, 0];
+    let arguments = [directory.raw(), name.as_ptr() as usize, uid as usize, gid as usize, no_follow, 0];
     call(arch::FCHOWNAT, arguments).map(drop)
 }
 
 /// faccessat2(2) with X_OK and AT_EACCESS, Linux 5.8: may the effective user execute this file?
 pub fn executable(directory: Fd, path: &CStr) -> Answer<()> {
-    let arguments =
-        [directory.raw(), path.as_ptr() as usize, 1, flag::AT_EACCESS as usize, 0, 0];
+    let arguments = [directory.raw(), path.as_ptr() as usize, 1, flag::AT_EACCESS as usize, 0, 0];
     call(arch::FACCESSAT2, arguments).map(drop)
 }
 

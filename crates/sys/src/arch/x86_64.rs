@@ -6,15 +6,7 @@ use core::arch::{asm, global_asm};
 ///
 /// # Safety
 /// Arguments that are pointers must be valid for what call `number` does with them.
-pub unsafe fn syscall6(
-    number: usize,
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-) -> usize {
+pub unsafe fn syscall6(number: usize, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> usize {
     let answer;
     // SAFETY: `syscall` clobbers rcx and r11 only; the caller vouches for the arguments.
     unsafe {

@@ -1,0 +1,121 @@
+//! The birth of the container's first process, and what the host does to it afterwards.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use crate_run_plan::slot::Slot;
+use crate_run_sys::birth::{Cradle, Newborn, give_birth};
+use crate_run_sys::files::close_on_exec_from;
+use crate_run_sys::namespaces::{self, flag};
+use crate_run_sys::{Errno, host, process, sockets};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use crate::launch::Launch;
+use crate::launch::cause::{Cause, Done};
+use crate::launch::connection::connect_to;
+use crate::launch::image::{self, Reading};
+use crate::launch::line::Line;
+use crate::plan::project;
+
+/// The container's first process, as long as it is our child.
+#[derive(Debug)]
+pub struct Born {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    pub(super) newborn: Newborn,
+}
+
+impl Launch<'_> {
+    pub(super) fn birth(&mut self, kinds: u64) -> Done {
+        let (line, theirs) = Line::open()?;
+        self.slots.insert(Slot::LINE, theirs);
+        let number_of = |slot: Slot| self.slots.get(&slot).map_or(-1, |fd| host::borrowed(fd).0);
+        let program = project::encode(self.plan, &self.programs, &number_of);
+        let reading = match kinds & flag::USER {
+            0 => Reading::Allowed,
+            _ => Reading::Forbidden,
+        };
+        let image = image::seal(&program, reading, self.store.root())?;
+        // What the caller has left open is not for the container, not even while it waits for its start.
+        close_on_exec_from(3 + self.request.preserved)?;
+        for fd in self.slots.values() {
+            rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
+        }
+        let cradle = Box::leak(Box::new(Cradle::new()));
+        let into = self.cgroup.as_ref().map(host::borrowed);
+        let newborn = give_birth(cradle, host::borrowed(&image), c"crate-run", kinds, into)
+            .map_err(|errno| self.birth_cause(errno))?;
+        self.line = Some(line);
+        // Whatever the child has inherited, the host needs no more; the line must close when the child ends.
+        self.slots.clear();
+        self.return_home()?;
+        self.newborn = Some(Born { pid: newborn.pid, pidfd: host::owned(newborn.pidfd), newborn });
+        Ok(())
+    }
+
+    /// The reborn process is our child, by CLONE_PARENT; the first one ends now, whatever has become of it.
+    pub(super) fn adopt(&mut self) -> Done {
+        let (Some(line), Some(born)) = (&mut self.line, &mut self.newborn) else { return Ok(()) };
+        waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED)?;
+        let reborn = line.reborn().map_err(Cause::Child)?;
+        born.pid = pid_of(&reborn)?;
+        born.pidfd = reborn;
+        Ok(())
+    }
+
+    pub(super) fn birth_cause(&self, errno: Errno) -> Cause {
+        match self.cgroup.as_ref().and_then(|cgroup| cgroup.why_not_born(errno.0.into())) {
+            Some(why) => Cause::Said(format!("clone3(2) answered: {errno}: {why}")),
+            None => Cause::Call("clone3(2)", errno),
+        }
+    }
+
+    /// Out of the container's directory, and back to our own pid namespace.
+    pub(super) fn return_home(&mut self) -> Done {
+        rustix::process::chdir("/")?;
+        if let Some(own) = self.own_pids.take() {
+            namespaces::join(host::borrowed(&own), flag::PID)?;
+        }
+        Ok(())
+    }
+
+    /// The newborn has not been waited for, so its number is still its own.
+    pub(super) fn proc_file(&self, name: &str, value: &str) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        let path = format!("/proc/{}/{name}", born.pid);
+        let file = open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::io::write(&file, value.as_bytes())?;
+        Ok(())
+    }
+
+    pub(super) fn write_maps(&mut self, uids: &str, gids: &str) -> Done {
+        self.proc_file("gid_map", gids)?;
+        self.proc_file("uid_map", uids)?;
+        if let Some(born) = &self.newborn {
+            born.newborn.maps_written();
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_limit(&self, resource: u32, soft: u64, hard: u64) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        process::set_limit_of(born.pid, resource, soft, hard)
+            .map_err(|errno| Cause::Call("prlimit(2)", errno))
+    }
+
+    /// One message with one descriptor (SCM_RIGHTS of unix(7)).
+    pub(super) fn send_pidfd(&self, path: &Path) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        let socket = connect_to(path)?;
+        sockets::send(host::borrowed(&socket), b"pidfd", Some(host::borrowed(&born.pidfd)))
+            .map_err(|errno| Cause::Call("sendmsg(2)", errno))
+    }
+}
+
+/// The number of a process in our pid namespace (pidfd_open(2), fdinfo).
+fn pid_of(pidfd: &OwnedFd) -> Result<i32, Cause> {
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", host::borrowed(pidfd).0))?;
+    let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or_else(|| Cause::Said("the reborn process has no number here".to_owned()))
+}

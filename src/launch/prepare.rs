@@ -1,0 +1,126 @@
+//! What the host makes ready before the birth: cgroup, trees, namespaces, gate.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use crate_run_plan::slot::Slot;
+use crate_run_sys::mounts::{Attributes, Depth, clone_tree, propagation, set_attributes};
+use crate_run_sys::{Errno, bpf, host, namespaces};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::net::{SocketAddrUnix, bind, listen};
+
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, limits};
+use crate::feature::namespaces::name_of;
+use crate::host::in_user_namespace;
+use crate::launch::Launch;
+use crate::launch::cause::{Cause, Done};
+use crate::launch::connection::packet_socket;
+use crate::plan::{Deep, TreeChange};
+
+impl Launch<'_> {
+    /// The cgroup hierarchy, looked for once.
+    pub(super) fn hierarchy(&mut self) -> Result<&Hierarchy, Cause> {
+        if self.hierarchy.is_none() {
+            self.hierarchy = Some(Hierarchy::find()?);
+        }
+        Ok(self.hierarchy.as_ref().expect("just found"))
+    }
+
+    pub(super) fn create_cgroup(&mut self, path: &CgroupPath) -> Done {
+        let cgroup = Cgroup::create(self.hierarchy()?, path)?;
+        if let Some(record) = &mut self.record {
+            record.cgroups_made = cgroup.created().iter().map(ToString::to_string).collect();
+        }
+        self.cgroup = Some(cgroup);
+        Ok(())
+    }
+
+    pub(super) fn enable_controllers(&mut self) -> Done {
+        let group = &self.bundle.cgroup;
+        self.hierarchy()?.enable_controllers(&group.path, &limits::controllers(&group.settings))?;
+        Ok(())
+    }
+
+    pub(super) fn attach_filter(&mut self, program: &[u8]) -> Done {
+        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        let program = match bpf::load_device_program(program) {
+            Ok(program) => host::owned(program),
+            // No right to load one, but none to make a device either: inside, nodes can only be lent by the host.
+            Err(Errno::EPERM) if in_user_namespace() => return Ok(()),
+            Err(errno) => return Err(Cause::Call("bpf(2), BPF_PROG_LOAD", errno)),
+        };
+        bpf::attach_device_program(host::borrowed(cgroup), host::borrowed(&program))
+            .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_ATTACH", errno))
+    }
+
+    /// The working directory is how the child finds the place in its own mount namespace: `mount::attach_root`.
+    pub(super) fn open_root(&mut self, path: &Path) -> Done {
+        let root = open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::process::fchdir(&root)?;
+        let tree = clone_tree(host::borrowed(&root), c"", Depth::Tree)
+            .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
+        let private =
+            TreeChange { propagation: Some((propagation::PRIVATE, Deep::One)), ..TreeChange::default() };
+        self.slots.insert(Slot::ROOT_TREE, changed(host::owned(tree), &private)?);
+        Ok(())
+    }
+
+    pub(super) fn open_namespace(&mut self, path: &Path, kind: u64, slot: Slot) -> Done {
+        let namespace = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+        let is = namespaces::kind_of(host::borrowed(&namespace));
+        if is != Ok(kind) {
+            let said = match is.map(name_of) {
+                Ok(other) => format!("it is the {other} namespace of a process"),
+                Err(_) => "it is no namespace".to_owned(),
+            };
+            return Err(Cause::Said(said));
+        }
+        self.slots.insert(slot, namespace);
+        Ok(())
+    }
+
+    pub(super) fn join_pids(&mut self, slot: Slot) -> Done {
+        let own = open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        self.own_pids = Some(own);
+        if let Some(namespace) = self.slots.remove(&slot) {
+            namespaces::join(host::borrowed(&namespace), namespaces::flag::PID)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn open_gate(&mut self) -> Done {
+        let Some(container) = &self.container else { return Ok(()) };
+        let socket = packet_socket()?;
+        // A path of a socket has room for 108 bytes only; by descriptor any directory will do.
+        let directory = File::open(container.path())?;
+        let path = format!("/proc/self/fd/{}/gate", host::borrowed(&directory).0);
+        bind(&socket, &SocketAddrUnix::new(path)?)?;
+        listen(&socket, 8)?;
+        self.slots.insert(Slot::GATE, socket);
+        Ok(())
+    }
+}
+
+/// Changes a detached tree, which nobody can see yet (mount_setattr(2)).
+pub fn changed(tree: OwnedFd, change: &TreeChange) -> Result<OwnedFd, Cause> {
+    let fd = host::borrowed(&tree);
+    let set = |depth, attributes: Attributes| {
+        set_attributes(fd, depth, &attributes).map_err(|errno| Cause::Call("mount_setattr(2)", errno))
+    };
+    let (mut one, mut tree_wide) = (Attributes::default(), Attributes::default());
+    (one.set, one.clear) = (change.set, change.clear);
+    (tree_wide.set, tree_wide.clear) = (change.tree_set, change.tree_clear);
+    match change.propagation {
+        Some((kind, Deep::One)) => one.propagation = kind,
+        Some((kind, Deep::Tree)) => tree_wide.propagation = kind,
+        None => {}
+    }
+    if tree_wide != Attributes::default() {
+        set(Depth::Tree, tree_wide)?;
+    }
+    if one != Attributes::default() {
+        set(Depth::One, one)?;
+    }
+    Ok(tree)
+}

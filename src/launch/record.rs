@@ -1,0 +1,97 @@
+//! What is written down about a container, and when: before anything is made, when it is created, when it runs.
+
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
+
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
+use crate::launch::Launch;
+use crate::launch::cause::{Cause, Done};
+use crate::plan::compile::Gate;
+use crate::state::{ProcessId, Record, Stage};
+
+impl Launch<'_> {
+    pub(super) fn save(&self) -> Done {
+        if let (Some(container), Some(record)) = (&self.container, &self.record) {
+            container.save(record)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn record_intent(&mut self) -> Done {
+        let creator = ProcessId::of(std::process::id() as i32);
+        let Some(creator) = creator else { return Err(Cause::Said("/proc is not mounted".to_owned())) };
+        let path = &self.bundle.cgroup.path;
+        let cgroups_made = missing_levels(self.hierarchy()?, path)?;
+        let hooks = &self.bundle.hooks;
+        let annotations = self.bundle.annotations.clone();
+        self.record = Some(Record {
+            id: self.request.id.to_string(),
+            stage: Stage::Creating,
+            bundle: self.bundle.directory.clone(),
+            rootfs: self.bundle.rootfs.path.as_path().to_owned(),
+            created: crate::cli::timestamp::rfc3339(std::time::SystemTime::now()),
+            creator,
+            process: None,
+            cgroup: Some(self.bundle.cgroup.path.to_string()),
+            cgroups_made,
+            annotations,
+            owner: rustix::process::getuid().as_raw(),
+            own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),
+            wanted: self.request.to_record(),
+            hooks_later: !(hooks.poststart.is_empty() && hooks.poststop.is_empty()),
+        });
+        self.save()
+    }
+
+    pub(super) fn record_created(&mut self) -> Done {
+        let process = self.newborn.as_ref().and_then(|born| ProcessId::of(born.pid));
+        if let Some(record) = &mut self.record {
+            record.process = process;
+            // What goes straight on is not created before it runs.
+            if self.request.gate == Gate::Closed {
+                record.stage = Stage::Created;
+            }
+        }
+        // Whoever starts or deletes the container may need its configuration as it is now, for its later hooks.
+        if let Some(container) = &self.container {
+            container.save_config(&self.source.text)?;
+        }
+        self.save()
+    }
+
+    pub(super) fn record_running(&mut self) -> Done {
+        if let Some(record) = &mut self.record {
+            record.stage = Stage::Created;
+        }
+        self.save()
+    }
+
+    /// Written beside the file and renamed over it: a reader finds the whole number or none.
+    pub(super) fn write_pid_file(&mut self, path: &Path) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}", std::process::id()));
+        let new = Path::new(&name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = open(new, flags, Mode::from_raw_mode(0o644))?;
+        let written = rustix::io::write(&file, born.pid.to_string().as_bytes()).map(drop);
+        if let Err(errno) = written.and_then(|()| rustix::fs::rename(new, path)) {
+            let _ = std::fs::remove_file(new);
+            return Err(errno.into());
+        }
+        self.pid_file = Some(path.to_owned());
+        Ok(())
+    }
+}
+
+/// The levels of a path that are not there yet, and so will be ours to remove.
+fn missing_levels(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Vec<String>, Cause> {
+    let mut missing = Vec::new();
+    for level in path.levels() {
+        if Cgroup::open(hierarchy, &level)?.is_none() {
+            missing.push(level.to_string());
+        }
+    }
+    Ok(missing)
+}

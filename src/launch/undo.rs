@@ -1,0 +1,85 @@
+//! Taking back what a start has made, when one of its steps fails.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use crate::cgroup::Hierarchy;
+use crate::error::Error;
+use crate::launch::birth::Born;
+use crate::launch::cause::Cause;
+use crate::launch::line::Ending;
+use crate::launch::{Launch, failure, hook};
+
+/// How long the end of the container's processes may take when a failed start is undone.
+const END: Duration = Duration::from_secs(10);
+
+impl Launch<'_> {
+    /// Undoes everything, and makes one error of what happened.
+    pub(super) fn fail(&mut self, index: usize, cause: Cause) -> Error {
+        let failed_birth = self.newborn.as_ref().and_then(|born| born.newborn.failure());
+        let cause = match (cause, failed_birth) {
+            (Cause::Child(Ending::Silence), Some(errno)) => {
+                Cause::Call("execve(2) of the sealed child", errno)
+            }
+            (cause, _) => cause,
+        };
+        let killed = self.memory_killed();
+        let left = self.undo();
+        failure::of(self, index, cause, killed, left)
+    }
+
+    /// Did the kernel kill something in the cgroup for want of memory?
+    pub(super) fn memory_killed(&self) -> bool {
+        let events = self.cgroup.as_ref().and_then(|cgroup| cgroup.memory_events().ok().flatten());
+        events.is_some_and(|events| events.oom_kill > 0)
+    }
+
+    pub(super) fn undo(&mut self) -> Vec<String> {
+        let mut left = Vec::new();
+        self.slots.clear();
+        self.line = None;
+        let _ = self.return_home();
+        let was_born = self.newborn.is_some();
+        if let Some(born) = self.newborn.take() {
+            end(&born);
+        }
+        if let Some(cgroup) = self.cgroup.take() {
+            let deadline = Instant::now() + END;
+            let gone = cgroup.kill(deadline).and_then(|()| {
+                let hierarchy = Hierarchy::find()?;
+                if cgroup.created().last() == Some(cgroup.path()) {
+                    hierarchy.remove(cgroup.path(), deadline)?;
+                }
+                hierarchy.remove_empty(cgroup.created());
+                Ok(())
+            });
+            left.extend(gone.err().map(|error| error.to_string()));
+        }
+        if let Some(path) = self.pid_file.take() {
+            let _ = std::fs::remove_file(path);
+        }
+        if let Some(container) = self.container.take() {
+            left.extend(container.remove().err().map(|error| error.to_string()));
+        }
+        if was_born {
+            self.poststop();
+        }
+        left
+    }
+
+    /// A container that was begun gets its poststop hooks (runtime.md, Lifecycle).
+    pub(super) fn poststop(&self) {
+        let state = self.bundle.hook_state(&self.request.id).json("stopped", 0);
+        for hook in &self.bundle.hooks.poststop {
+            let _ = hook::run(hook, &state, &self.bundle.directory);
+        }
+    }
+}
+
+/// Kills the newborn and reaps it.
+fn end(born: &Born) {
+    let _ = rustix::process::pidfd_send_signal(&born.pidfd, rustix::process::Signal::KILL);
+    let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
+}
