@@ -132,8 +132,7 @@ fn a_creator_who_is_asked_to_end_undoes_everything() {
 fn the_end_of_the_foreground_leaves_a_container_that_can_be_deleted() {
     let name = "the_end_of_the_foreground_leaves_a_container_that_can_be_deleted";
     let Some(world) = World::new(name) else { return };
-    let words = ["sh", "-c", "echo ready; exec sleep 1000000"];
-    let container = world.container("a", |config| config::runs(config, &words));
+    let container = world.container("a", config::says_ready);
     let running = container.spawn(&[]);
     running.says("ready");
     running.signal(Signal::KILL);

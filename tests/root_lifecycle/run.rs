@@ -28,9 +28,9 @@ fn a_signal_ends_with_128_and_its_number() {
         config::runs(config, &["/bin/probe", "signal-self", "TERM"]);
     });
     own.run(&[]).exits(128 + 15);
-    let killed = world.container("b", config::sleeps);
+    let killed = world.container("b", config::says_ready);
     let running = killed.spawn(&[]);
-    killed.appears();
+    running.says("ready");
     killed.kill("KILL").ok();
     running.wait().exits(128 + 9);
 }
@@ -62,17 +62,12 @@ fn the_outputs_are_those_of_the_command() {
 #[test]
 fn a_bundle_with_a_slash_runs_under_a_generated_id() {
     let Some(world) = World::new("a_bundle_with_a_slash_runs_under_a_generated_id") else { return };
-    let bundle = world.bundle(config::sleeps);
+    let bundle = world.bundle(config::says_ready);
     let relative = format!("./{}/", bundle.file_name().and_then(|name| name.to_str()).expect("a name"));
     let parent = bundle.parent().expect("a parent");
     let running = world.runtime().words(&["run", &relative]).directory(parent).spawn();
-    let mut id = String::new();
-    crate::world::eventually("it is listed", || {
-        let rows = world.run(&["list", "--format", "json"]).stdout;
-        let rows: serde_json::Value = serde_json::from_str(&rows).unwrap_or_default();
-        id = rows[0]["id"].as_str().unwrap_or_default().to_owned();
-        rows[0]["status"] == "running"
-    });
+    running.says("ready");
+    let id = world.run(&["list", "--quiet"]).ok().stdout.trim().to_owned();
     assert!(id.starts_with("run-") && id.len() > 8, "{id}");
     let state = world.run(&["state", &id]).ok().json();
     assert_eq!(state["bundle"], bundle.to_str().expect("UTF-8"));

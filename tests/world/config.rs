@@ -80,6 +80,12 @@ pub fn sleeps(config: &mut Value) {
     runs(config, &["sleep", "1000000"]);
 }
 
+/// Lets the container say `ready` when its program runs, and live until it is killed. `state` tells `running`
+/// a moment earlier, when the last steps before the program are still to be made.
+pub fn says_ready(config: &mut Value) {
+    runs(config, &["sh", "-c", "echo ready; exec sleep 1000000"]);
+}
+
 /// Gives the program these capabilities, and no others (permitted, effective, bounding).
 pub fn capabilities(config: &mut Value, names: &[&str]) {
     config["process"]["capabilities"] = json!({ "bounding": names, "effective": names, "permitted": names });

@@ -96,16 +96,6 @@ impl<'w> Container<'w> {
         super::eventually(&format!("{} is {status}", self.id), || self.status() == status);
     }
 
-    /// Waits until it runs: for a `run` that was only just started.
-    #[track_caller]
-    pub fn appears(&self) {
-        let runs = || {
-            let state = self.state();
-            state.status == 0 && state.json()["status"] == "running"
-        };
-        super::eventually(&format!("{} runs", self.id), runs);
-    }
-
     /// The directory in which its state is kept.
     pub fn directory(&self) -> PathBuf {
         self.world.root().join(&self.id)
