@@ -59,6 +59,7 @@ impl Watch {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let signals = SignalFd::with_flags(&SigSet::all(), flags)
             .map_err(|errno| trouble("receive the signals for the container", "signalfd4(2)", errno))?;
+        let _ = signals::take_all(host::borrowed(&signals));
         set_child_subreaper(true)
             .map_err(|errno| trouble("become the parent of the container's orphans", "prctl(2)", errno))?;
         Ok(Self { signals })

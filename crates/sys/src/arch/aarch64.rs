@@ -81,6 +81,7 @@ pub const READLINKAT: usize = 78;
 pub const PPOLL: usize = 73;
 pub const UNSHARE: usize = 97;
 pub const ACCEPT4: usize = 242;
+pub const SIGNALFD4: usize = 74;
 pub const DUP3: usize = 24;
 pub const PRLIMIT64: usize = 261;
 pub const SETNS: usize = 268;

@@ -83,6 +83,7 @@ pub const READLINKAT: usize = 267;
 pub const PPOLL: usize = 271;
 pub const UNSHARE: usize = 272;
 pub const ACCEPT4: usize = 288;
+pub const SIGNALFD4: usize = 289;
 pub const DUP3: usize = 292;
 pub const PRLIMIT64: usize = 302;
 pub const SETNS: usize = 308;
