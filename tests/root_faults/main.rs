@@ -18,6 +18,7 @@ mod trial;
 
 use serde_json::Value;
 
+use crate_run::plan::Phase;
 use crate_run::plan::compile::Gate;
 use judge::Judge;
 use trial::{Fault, Trial};
@@ -26,34 +27,37 @@ use world::World;
 /// What a bundle asks for, besides what [`world::config::plain`] does.
 type Change = fn(&World, &mut Value);
 
-fn survives(test: &'static str, gate: Gate, change: Change) {
+/// The faults happen from `first` on.
+fn survives(test: &'static str, gate: Gate, first: Phase, change: Change) {
     let Some(world) = World::new(test) else { return };
     let bundle = world.bundle(|config| change(&world, config));
     let mut judge = Judge::new(&world);
     let clean = Trial::new(&world, &bundle, gate);
-    let length = clean.plan().steps.len();
+    let plan = clean.plan();
     judge.succeeds(&clean);
+    let begin = plan.steps.iter().position(|step| step.phase >= first).expect("a phase of the plan");
     for fault in Fault::ALL {
-        for place in (0..=length).filter(|place| clean.possible(fault, *place)) {
+        for place in (begin..=plan.steps.len()).filter(|place| Trial::possible(&plan, fault, *place)) {
             judge.survives(&clean.with(fault, place));
         }
     }
-    judge.report(test, length);
+    judge.report(test, plan.steps.len());
 }
 
 #[test]
 fn run() {
-    survives("run", Gate::Open, bundles::everything);
+    survives("run", Gate::Open, Phase::Prepare, bundles::everything);
 }
 
+/// Up to the gate it is the plan of `run`.
 #[test]
 fn create() {
-    survives("create", Gate::Closed, bundles::everything);
+    survives("create", Gate::Closed, Phase::Gate, bundles::everything);
 }
 
 #[test]
 fn run_in_a_user_namespace() {
-    survives("run_in_a_user_namespace", Gate::Open, bundles::with_user_namespace);
+    survives("run_in_a_user_namespace", Gate::Open, Phase::Prepare, bundles::with_user_namespace);
 }
 
 /// Not a test by itself: the others start this program once more, as the runtime of one trial.

@@ -130,16 +130,14 @@ impl Trial {
     /// Can this fault happen here? Not to a container before its birth, nor after the host's last word: what
     /// the child does behind the gate, only the child can fail to do. Nothing fits between birth and id maps:
     /// a newborn that waits for its maps meets nobody.
-    pub fn possible(&self, fault: Fault, place: usize) -> bool {
-        let plan = self.plan();
+    pub fn possible(plan: &Plan, fault: Fault, place: usize) -> bool {
         let birth =
-            Self::position(&plan, |action| matches!(action, Action::Host(HostAction::GiveBirth { .. })));
+            Self::position(plan, |action| matches!(action, Action::Host(HostAction::GiveBirth { .. })));
         let maps =
-            Self::position(&plan, |action| matches!(action, Action::Host(HostAction::WriteIdMaps { .. })));
-        let running = Self::position(&plan, |action| matches!(action, Action::Child(_)));
-        let park = Self::position(&plan, |action| matches!(action, Action::Child(Operation::Park { .. })));
-        let announce =
-            Self::position(&plan, |action| matches!(action, Action::Child(Operation::Announce {})));
+            Self::position(plan, |action| matches!(action, Action::Host(HostAction::WriteIdMaps { .. })));
+        let running = Self::position(plan, |action| matches!(action, Action::Child(_)));
+        let park = Self::position(plan, |action| matches!(action, Action::Child(Operation::Park { .. })));
+        let announce = Self::position(plan, |action| matches!(action, Action::Child(Operation::Announce {})));
         match fault {
             _ if place == maps => false,
             Fault::HostFails | Fault::RuntimeDies => place <= park.min(announce),
