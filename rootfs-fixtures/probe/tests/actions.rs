@@ -70,8 +70,9 @@ fn ignored_signals_do_nothing() {
     let (mut child, _) = start(&["sleep-ignoring", "TERM", "USR1"]);
     send("TERM", &child);
     send("USR1", &child);
-    send("HUP", &child);
-    assert_eq!(child.wait().unwrap().signal(), Some(1));
+    // Not HUP: a caller under nohup(1) hands its disposition down.
+    send("USR2", &child);
+    assert_eq!(child.wait().unwrap().signal(), Some(12));
 }
 
 #[test]
