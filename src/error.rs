@@ -1,7 +1,7 @@
 //! What can go wrong, by the kind of reaction it calls for.
 //!
-//! An error is returned once and told once, at the top: as one sentence (`Display`), and for a terminal with the
-//! place in config.json and the usual cure below it ([`Error::details`]).
+//! An error is returned once and told once, at the top: as one sentence (`Display`), and for a terminal with
+//! the place in config.json and the usual cure below it ([`Error::details`]).
 
 use std::fmt::Write as _;
 use std::io;
@@ -176,8 +176,8 @@ impl Error {
         Self::File { doing, path: path.to_owned(), source }
     }
 
-    /// The configuration is wrong in these places. Only the first [`MOST_KEPT`] are kept: each is looked for in the
-    /// text, and nobody reads more.
+    /// The configuration is wrong in these places. Only the first [`MOST_KEPT`] are kept: each is looked for
+    /// in the text, and nobody reads more.
     pub fn config(file: PathBuf, text: Rc<Vec<u8>>, mut findings: Vec<Finding>) -> Self {
         findings.truncate(MOST_KEPT);
         Self::Config(Box::new(ConfigError { file, text, findings }))

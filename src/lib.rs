@@ -21,7 +21,7 @@
 //! 3. `crates/plan/src/operation.rs`: everything that can happen inside a container, as one table.
 //! 4. `crates/child/src/runner.rs`: the loop inside the container that carries it out.
 //! 5. [`plan::project`]: how one list becomes two programs that meet.
-//! 6. [`launch::perform`]: the host's half, and what is undone when a step fails.
+//! 6. [`launch::perform`]: the host's half; `src/launch/undo.rs`: what is taken back when a step fails.
 //! 7. [`plan::rules`]: why no other order would do.
 //!
 //! # The map
@@ -56,8 +56,9 @@
 //! | state on disk | `src/state/store.rs` | flock(2), rename(2) | |
 //!
 //! The workspace has four more crates: `crates/sys` (typed system calls, the only `unsafe` code),
-//! `crates/plan` (operations and their flat form), `crates/child` (the program born inside), `crates/seccomp`
-//! (the filter compiler). `ARCHITECTURE.md` tells how they work together, `docs/adr/` why they are as they are.
+//! `crates/plan` (operations and their flat form), `crates/child` (the program born inside),
+//! `crates/seccomp` (the filter compiler). `ARCHITECTURE.md` tells how they work together,
+//! `docs/adr/` why they are as they are.
 
 #![forbid(unsafe_code)]
 

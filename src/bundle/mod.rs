@@ -1,7 +1,7 @@
 //! A bundle: `config.json` and what it means on this machine.
 //!
-//! Loading reads and parses, checking asks every feature for its findings and its resolved value. A [`Bundle`]
-//! that exists has no errors in it: compiling a plan from it cannot fail.
+//! Loading reads and parses, checking asks every feature for its findings and its resolved value. A
+//! [`Bundle`] that exists has no errors in it: compiling a plan from it cannot fail.
 
 pub mod excerpt;
 pub mod finding;

@@ -1,8 +1,8 @@
 //! Two kinds of paths that must never be mixed.
 //!
-//! A path of the host and a path of the container look alike, and where one is taken for the other, containers
-//! leak. So each has its own type: an [`OutsidePath`] is resolved by the runtime from the host's root, an
-//! [`InsidePath`] only ever by the child, inside the container's root.
+//! A path of the host and a path of the container look alike, and where one is taken for the other,
+//! containers leak. So each has its own type: an [`OutsidePath`] is resolved by the runtime from the host's
+//! root, an [`InsidePath`] only ever by the child, inside the container's root.
 
 use std::ffi::CString;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! How much a configuration may ask for.
 //!
-//! Each entry of these lists becomes one step of the plan or two, and the plan numbers its steps with 16 bits. The
-//! bound is far beyond what engines write (a few hundred) and far below what would overflow or take seconds.
+//! Each entry of these lists becomes one step of the plan or two, and the plan numbers its
+//! steps with 16 bits. The bound is far beyond what engines write (a few hundred) and far below
+//! what would overflow or take seconds.
 
 use oci_spec::runtime::Spec;
 

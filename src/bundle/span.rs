@@ -91,8 +91,8 @@ pub fn locate(text: &[u8], pointer: &Pointer) -> Option<Place> {
 
 /// The pointer of the innermost value at byte `offset`; the name of a member counts as its value.
 ///
-/// The text may be cut off or malformed anywhere. Where it nests deeper than [`MAX_DEPTH`] (which [`strict()`]
-/// refuses) the answer is the first value that does.
+/// The text may be cut off or malformed anywhere. Where it nests deeper than [`MAX_DEPTH`] (which
+/// [`strict()`] refuses) the answer is the first value that does.
 pub fn pointer_at(text: &[u8], offset: usize) -> Pointer {
     let text = valid_part(text);
     let mut tokens = Tokens::new(text);

@@ -1,4 +1,5 @@
-//! `crate-run features`: what this build supports, as JSON (features.md and features-linux.md of the specification).
+//! `crate-run features`: what this build supports, as JSON (features.md and
+//! features-linux.md of the specification).
 //!
 //! The content is fixed when crate-run is built; what the host lacks is `doctor`'s business.
 

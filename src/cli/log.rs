@@ -127,8 +127,8 @@ impl Log {
         self.failure(message, message);
     }
 
-    /// The same with a shorter `headline` for the person at standard error, who gets the [`details`](Log::details)
-    /// below it.
+    /// The same with a shorter `headline` for the person at standard error, who gets the
+    /// [`details`](Log::details) below it.
     pub fn failure(&self, message: &str, headline: &str) {
         let is_file = matches!(self.destination, Destination::File { .. });
         if is_file || self.format == Format::Json {

@@ -57,8 +57,8 @@ fn absolute(path: &Path) -> Result<OutsidePath, Error> {
     OutsidePath::new(&here, path).ok_or_else(|| Error::Usage("a path holds a NUL character".to_owned()))
 }
 
-/// Reads and checks everything. Paths of the command line are made absolute here: later the runtime leaves its
-/// working directory.
+/// Reads and checks everything. Paths of the command line are made absolute here: later the
+/// runtime leaves its working directory.
 pub fn prepare(
     global: &Global,
     making: &Making,

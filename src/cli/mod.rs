@@ -1,5 +1,5 @@
-//! The command line: what is asked for (`args`, `argv`), what is answered (`log`, `usage`, `list`), one file for
-//! each verb that does more than call the library.
+//! The command line: what is asked for (`args`, `argv`), what is answered (`log`, `usage`, `list`), one file
+//! for each verb that does more than call the library.
 
 pub mod args;
 pub mod argv;

@@ -1,14 +1,15 @@
 //! # Capabilities: the powers of root, one by one
 //!
 //! Linux splits what root may do into about forty capabilities, and a process has them in five sets
-//! (capabilities(7)): effective is what the kernel checks, permitted what may become effective, inheritable and
-//! ambient what survives execve, bounding what can ever be gained.
+//! (capabilities(7)): effective is what the kernel checks, permitted what may become effective, inheritable
+//! and ambient what survives execve, bounding what can ever be gained.
 //!
-//! OCI: config.md, Linux process. A capability that is unknown or cannot be granted is a warning, not an error.
+//! OCI: config.md, Linux process. A capability that is unknown or cannot be granted is a warning, not an
+//! error.
 //!
-//! Order: the bounding set first, while CAP_SETPCAP is still there; then the ids; then capset(2), which ends the
-//! powers of root; ambient last, for it needs permitted and inheritable. Inheritable is what the configuration
-//! says and nothing more (CVE-2022-29162).
+//! Order: the bounding set first, while CAP_SETPCAP is still there; then the ids; then capset(2), which ends
+//! the powers of root; ambient last, for it needs permitted and inheritable. Inheritable is what the
+//! configuration says and nothing more (CVE-2022-29162).
 
 use std::str::FromStr;
 

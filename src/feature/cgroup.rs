@@ -1,16 +1,18 @@
 //! # Control group: how much of the machine
 //!
-//! The container is born inside its cgroup (clone3(2), CLONE_INTO_CGROUP), so no moment exists at which it runs
-//! without its limits, and no process has to be moved (which would wait for a grace period of the kernel).
+//! The container is born inside its cgroup (clone3(2), CLONE_INTO_CGROUP), so no moment
+//! exists at which it runs without its limits, and no process has to be moved (which would
+//! wait for a grace period of the kernel).
 //!
 //! What the limits are, file by file, is computed in `crate::cgroup::limits`; the device filter in
 //! `crate::cgroup::devices`. Here they become steps.
 //!
 //! OCI: config-linux.md, Control groups. Kernel: Documentation/admin-guide/cgroup-v2.rst.
 //!
-//! Order: cgroup, controllers, limits, birth. Only a limit that would forbid the birth itself (no processes at
-//! all) is written after it. The device filter comes after it as well, while the sealed child works, which opens no
-//! device but those of its plan: it is there before anything else can run in the cgroup, hook or program.
+//! Order: cgroup, controllers, limits, birth. Only a limit that would forbid the birth itself (no
+//! processes at all) is written after it. The device filter comes after it as well, while the sealed
+//! child works, which opens no device but those of its plan: it is there before anything else can
+//! run in the cgroup, hook or program.
 
 use oci_spec::runtime::{LinuxResources, Spec};
 
@@ -64,6 +66,10 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
     let mut found = crate::cgroup::path::findings(&place(spec));
     if let Some(resources) = resources(spec) {
         found.extend(limits::findings(resources, &Pointer::from("/linux/resources")));
+    }
+    if spec.linux().as_ref().is_some_and(|linux| linux.intel_rdt().is_some()) {
+        let message = "intelRdt (caches and memory bandwidth, by resctrl) is not supported yet";
+        found.push(Finding::error("/linux/intelRdt", message).cure("leave it out"));
     }
     found
 }

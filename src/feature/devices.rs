@@ -1,13 +1,13 @@
 //! # Devices: the nodes in /dev
 //!
-//! A device node is a name for a driver (mknod(2)): the number says which. Whether it may be opened is another
-//! question, which the device filter of the cgroup answers (`cgroup::devices`).
+//! A device node is a name for a driver (mknod(2)): the number says which. Whether it may be opened is
+//! another question, which the device filter of the cgroup answers (`cgroup::devices`).
 //!
 //! OCI: config-linux.md, Devices and Default Devices. Six nodes and a few links are always there; others are
 //! listed. A file that is there already and is not this device is an error.
 //!
-//! In a user namespace, be it the container's or the runtime's own, the kernel refuses mknod(2): there the host's
-//! nodes are bind mounted.
+//! In a user namespace, be it the container's or the runtime's own, the kernel refuses mknod(2): there
+//! the host's nodes are bind mounted.
 //!
 //! Order: after the mounts, for /dev is one of them; before pivot_root and before the root is made read-only.
 //! Where the configuration bind mounts /dev, it is the host's own, and nothing is made in it.

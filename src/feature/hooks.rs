@@ -32,8 +32,8 @@ pub struct Hook {
     pub path: PathBuf,
     /// argv, from its zeroth entry; the path when the configuration gives none.
     pub arguments: Vec<String>,
-    /// Exactly the hook's environment; empty when the configuration gives none. The runtime's own environment is
-    /// not handed down: it may hold secrets of the engine, and loader variables (CVE-2025-23266).
+    /// Exactly the hook's environment; empty when the configuration gives none. The runtime's own environment
+    /// is not handed down: it may hold secrets of the engine, and loader variables (CVE-2025-23266).
     pub environment: Vec<String>,
     pub timeout: Option<Duration>,
     pub at: Pointer,

@@ -1,9 +1,9 @@
 //! # Identity: who the process is, inside and outside
 //!
-//! A user namespace maps ids: user 0 inside may be user 100000 outside (user_namespaces(7)). The parent writes
-//! the maps to /proc/PID/uid_map and gid_map; until then the newborn is nobody and must not execve, for that
-//! would cost it all capabilities. The ids of the program itself are set at the very end, when nothing is left
-//! to do that needs root.
+//! A user namespace maps ids: user 0 inside may be user 100000 outside (user_namespaces(7)). The parent
+//! writes the maps to /proc/PID/uid_map and gid_map; until then the newborn is nobody and must not execve,
+//! for that would cost it all capabilities. The ids of the program itself are set at the very end, when
+//! nothing is left to do that needs root.
 //!
 //! OCI: config-linux.md, User namespace mappings; config.md, process.user.
 //!

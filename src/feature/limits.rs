@@ -1,13 +1,14 @@
 //! # Limits of a single process: rlimits, OOM score, personality
 //!
-//! What a cgroup limits is shared by all processes in it; these limits belong to one process and are handed down
-//! (setrlimit(2), proc(5) oom_score_adj, personality(2)).
+//! What a cgroup limits is shared by all processes in it; these limits belong to one process and are handed
+//! down (setrlimit(2), proc(5) oom_score_adj, personality(2)).
 //!
-//! OCI: config.md, rlimits and oomScoreAdj; config-linux.md, Personality.
+//! OCI: config.md, rlimits and oomScoreAdj; config-linux.md, Personality. Scheduler, ioPriority and
+//! memoryPolicy are not carried out, and so refused. (execCPUAffinity concerns the verb exec only.)
 //!
 //! Order: late, for a small RLIMIT_NOFILE or RLIMIT_AS would hit our own steps. In a user namespace the child
-//! may not raise its hard limits: there the runtime sets them from outside (prlimit(2)). The OOM score is always
-//! written from outside, for the files of the sealed child belong to the host's root.
+//! may not raise its hard limits: there the runtime sets them from outside (prlimit(2)). The OOM score is
+//! always written from outside, for the files of the sealed child belong to the host's root.
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
@@ -126,7 +127,23 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
         let message = "no flags of a personality are supported; they are ignored";
         found.push(Finding::warning("/linux/personality/flags", message));
     }
+    found.extend(not_yet(spec));
     found
+}
+
+/// What belongs here and is not carried out: without these the program would run otherwise than it was asked for.
+fn not_yet(spec: &Spec) -> Vec<Finding> {
+    let (process, linux) = (spec.process().as_ref(), spec.linux().as_ref());
+    let asked = [
+        ("/process/scheduler", process.is_some_and(|process| process.scheduler().is_some())),
+        ("/process/ioPriority", process.is_some_and(|process| process.io_priority().is_some())),
+        ("/linux/memoryPolicy", linux.is_some_and(|linux| linux.memory_policy().is_some())),
+    ];
+    let error = |(at, _): (&str, bool)| {
+        let name = at.rsplit('/').next().unwrap_or_default();
+        Finding::error(at, format!("{name} is not supported yet")).cure("leave it out")
+    };
+    asked.into_iter().filter(|(_, is_asked)| *is_asked).map(error).collect()
 }
 
 /// Directly after the birth: what is written from outside.

@@ -1,8 +1,8 @@
 //! # Security modules: AppArmor profile and SELinux label
 //!
 //! A process writes the profile or label that it wants to have after its next execve into /proc/self/attr
-//! (apparmor(7), selinux(8)). It does so through a private procfs: a write that lands in a file which the image
-//! has put in the way leaves the container unconfined (CVE-2019-16884).
+//! (apparmor(7), selinux(8)). It does so through a private procfs: a write that lands in a file which the
+//! image has put in the way leaves the container unconfined (CVE-2019-16884).
 //!
 //! OCI: config.md, apparmorProfile and selinuxLabel. A label that the kernel cannot apply is an error.
 //!

@@ -1,12 +1,12 @@
 //! # Masked and read-only paths: what procfs and sysfs would tell too much about
 //!
 //! Namespaces do not cover all of /proc and /sys: /proc/kcore is the memory of the machine. A masked path is
-//! covered, a file by /dev/null, a directory by an empty read-only tmpfs; a read-only path is bound on itself.
-//! The null device is the host's, opened and checked before the container exists: the container's own could be
-//! a link to anything (CVE-2025-31133).
+//! covered, a file by /dev/null, a directory by an empty read-only tmpfs; a read-only path is bound on
+//! itself. The null device is the host's, opened and checked before the container exists: the container's own
+//! could be a link to anything (CVE-2025-31133).
 //!
-//! OCI: config-linux.md, Masked Paths and Readonly Paths. A path that does not exist is passed over; every other
-//! failure is an error, for a mask that is silently not there is a hole.
+//! OCI: config-linux.md, Masked Paths and Readonly Paths. A path that does not exist is passed over; every
+//! other failure is an error, for a mask that is silently not there is a hole.
 //!
 //! Order: after pivot_root, when nothing else will be mounted below; read-only paths after the masks.
 

@@ -29,12 +29,14 @@ use crate_run_plan::Operation;
 use crate_run_plan::operation::target;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::mounts::{Depth, attribute, propagation};
+use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{Mount as MountEntry, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::feature::identity;
 use crate::feature::namespaces;
+use crate::feature::namespaces::Namespaces;
 use crate::feature::rootfs::{Propagation, Rootfs};
 use crate::plan::{Deep, HostAction, Plan, TreeChange};
 
@@ -326,7 +328,13 @@ fn tree_change(options: &Options, rootfs: &Rootfs) -> TreeChange {
 }
 
 /// In the child, in the listed order.
-pub fn steps(mounts: &[Mount], trees: &[Option<Slot>], plan: &mut Plan) {
+pub fn steps(
+    mounts: &[Mount],
+    trees: &[Option<Slot>],
+    rootfs: &Rootfs,
+    namespaces: &Namespaces,
+    plan: &mut Plan,
+) {
     for (mount, tree) in mounts.iter().zip(trees) {
         let attach =
             tree.map(|tree| Operation::MountTree { tree, target: mount.target.text(), rule: mount.rule() });
@@ -335,6 +343,14 @@ pub fn steps(mounts: &[Mount], trees: &[Option<Slot>], plan: &mut Plan) {
                 let new = new(mount, filesystem, source);
                 let step = plan.child(FEATURE, new, reason(filesystem, &mount.target));
                 step.alternative = attach;
+                step
+            }
+            (Kind::Bind { source, depth }, Some(attach)) if namespaces.has(flag::USER) => {
+                let why = format!("{source} of the host appears at {}, with what the host has locked", mount.target);
+                let locked = locked(mount, source, *depth, &tree_change(&mount.options, rootfs));
+                // Root inside may not be let through to the source; the host's own clone has no locks.
+                let step = plan.child(FEATURE, locked, why);
+                step.alternative = Some(attach);
                 step
             }
             (Kind::Bind { source, .. }, Some(attach)) => {
@@ -354,6 +370,23 @@ pub fn steps(mounts: &[Mount], trees: &[Option<Slot>], plan: &mut Plan) {
             }
         };
         step.at(mount.at.clone());
+    }
+}
+
+/// A bind mount that is cloned in the child's own mount namespace.
+fn locked(mount: &Mount, source: &OutsidePath, depth: Depth, change: &TreeChange) -> Operation {
+    let propagation = |deep| change.propagation.filter(|(_, wanted)| *wanted == deep).map_or(0, |(kind, _)| kind);
+    Operation::MountLocked {
+        source: source.text(),
+        tree: u32::from(depth == Depth::Tree),
+        one_set: change.set,
+        one_clear: change.clear,
+        one_propagation: propagation(Deep::One),
+        tree_set: change.tree_set,
+        tree_clear: change.tree_clear,
+        tree_propagation: propagation(Deep::Tree),
+        target: mount.target.text(),
+        rule: mount.rule(),
     }
 }
 

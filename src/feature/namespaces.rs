@@ -26,7 +26,7 @@ use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::OutsidePath;
-use crate::plan::{HostAction, Phase, Plan};
+use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "namespaces";
 
@@ -178,8 +178,17 @@ fn path_findings(path: &Path, kind: u64, at: &Pointer) -> Vec<Finding> {
     }
 }
 
+/// A namespace that the host has opened and the child joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub slot: Slot,
+    /// CLONE_NEW*.
+    pub kind: u64,
+    pub at: Pointer,
+}
+
 /// Before the birth: opens what is joined, and enters the pid namespace.
-pub fn prepare(namespaces: &Namespaces, plan: &mut Plan) -> Vec<(Slot, u64, Pointer)> {
+pub fn prepare(namespaces: &Namespaces, plan: &mut Plan) -> Vec<Opened> {
     let mut opened = Vec::new();
     for joined in &namespaces.joined {
         let slot = plan.new_slot();
@@ -190,7 +199,7 @@ pub fn prepare(namespaces: &Namespaces, plan: &mut Plan) -> Vec<(Slot, u64, Poin
             let why = "a process never changes its own pid namespace, only that of its children";
             plan.host(FEATURE, HostAction::JoinPidNamespace { slot }, why).at(joined.at.clone());
         } else {
-            opened.push((slot, joined.kind, joined.at.clone()));
+            opened.push(Opened { slot, kind: joined.kind, at: joined.at.clone() });
         }
     }
     opened
@@ -211,12 +220,12 @@ pub fn birth(namespaces: &Namespaces, plan: &mut Plan) {
 }
 
 /// After the birth: joins, and makes the cgroup namespace.
-pub fn steps(namespaces: &Namespaces, opened: Vec<(Slot, u64, Pointer)>, plan: &mut Plan) {
+pub fn steps(namespaces: &Namespaces, opened: &[Opened], plan: &mut Plan) {
     debug_assert_eq!(opened.len(), namespaces.joined_by_child().count());
-    plan.phase(Phase::Identity);
-    for (namespace, kind, at) in opened {
-        let why = format!("the process moves into the {} namespace that was opened for it", name_of(kind));
-        plan.child(FEATURE, Operation::JoinNamespace { namespace, kind }, why).at(at);
+    for Opened { slot, kind, at } in opened {
+        let why = format!("the process moves into the {} namespace that was opened for it", name_of(*kind));
+        let join = Operation::JoinNamespace { namespace: *slot, kind: *kind };
+        plan.child(FEATURE, join, why).at(at.clone());
     }
     if namespaces.joins_users() {
         let rebirth = Operation::Rebirth { kinds: namespaces.made_by_clone() };

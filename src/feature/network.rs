@@ -1,7 +1,7 @@
 //! # Network
 //!
-//! A new network namespace holds one interface, the loopback, and it is down (network_namespaces(7)). Everything
-//! else is made by the engine (CNI, netavark) after `create`, from outside.
+//! A new network namespace holds one interface, the loopback, and it is down (network_namespaces(7)).
+//! Everything else is made by the engine (CNI, netavark) after `create`, from outside.
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;

@@ -1,13 +1,14 @@
 //! # The program: working directory, environment, arguments, execve
 //!
 //! The program is looked up as execvp(3) does, in the PATH of the container and among the files of the
-//! container, when the container is created: a missing program must fail `create`, not `start`. Nothing of the
-//! runtime survives execve: no descriptor but those that were asked for, no environment, no directory outside.
+//! container, when the container is created: a missing program must fail `create`, not `start`.
+//! Nothing of the runtime survives execve: no descriptor but those that were asked for, no
+//! environment, no directory outside.
 //!
 //! OCI: config.md, Process.
 //!
-//! Order: the working directory is entered as root, and once more after the ids are set if root was refused; the
-//! descriptors are closed when no step needs one any more; execve is the end.
+//! Order: the working directory is entered as root, and once more after the ids are set if root was refused;
+//! the descriptors are closed when no step needs one any more; execve is the end.
 
 use std::ffi::CString;
 
@@ -120,8 +121,8 @@ pub fn added_environment(spec: &Spec, rootfs: &Rootfs, uid: u32) -> Vec<String> 
     vec![format!("HOME={home}")]
 }
 
-/// Reads the image's passwd(5) by descriptor, without following a link out, and no more of it than a user list
-/// can be: the image may have put anything there.
+/// Reads the image's passwd(5) by descriptor, without following a link out, and no more of it than a user
+/// list can be: the image may have put anything there.
 fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
     use std::io::Read;

@@ -1,8 +1,8 @@
 //! # Root filesystem: a directory becomes "/"
 //!
-//! The tree of the directory is cloned as a detached mount (open_tree(2)), attached in the container's own mount
-//! namespace, and made the root there (pivot_root(2)). The old root is detached, so no path of the host is left:
-//! chroot(2) alone would leave the way out open.
+//! The tree of the directory is cloned as a detached mount (open_tree(2)), attached in the container's own
+//! mount namespace, and made the root there (pivot_root(2)). The old root is detached, so no path of the host
+//! is left: chroot(2) alone would leave the way out open.
 //!
 //! OCI: config.md, Root; config-linux.md, Rootfs Mount Propagation.
 //!
@@ -18,10 +18,12 @@ use std::path::Path;
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::mounts::propagation;
+use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::Finding;
 use crate::bundle::path::OutsidePath;
+use crate::feature::namespaces::Namespaces;
 use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "rootfs";
@@ -119,7 +121,7 @@ pub fn prepare(rootfs: &Rootfs, plan: &mut Plan) {
 }
 
 /// The first steps of the view.
-pub fn steps(rootfs: &Rootfs, plan: &mut Plan) {
+pub fn steps(rootfs: &Rootfs, namespaces: &Namespaces, plan: &mut Plan) {
     let (kind, why) = match rootfs.propagation {
         Propagation::Private => {
             (propagation::PRIVATE, "no mount of the host or of ours reaches the other side")
@@ -129,8 +131,13 @@ pub fn steps(rootfs: &Rootfs, plan: &mut Plan) {
     let propagate = Operation::Propagate { kind, tree: 1 };
     plan.child(FEATURE, propagate, why).at("/linux/rootfsPropagation");
     let attach = Operation::AttachRoot { tree: Slot::ROOT_TREE };
-    let why = "pivot_root wants a mount point as the new root";
-    plan.child(FEATURE, attach, why).at("/root/path");
+    if namespaces.has(flag::USER) {
+        let why = "a clone that is made here is locked: root inside cannot take back what the host has set";
+        plan.child(FEATURE, Operation::AttachLockedRoot {}, why).at("/root/path").or(attach);
+    } else {
+        let why = "pivot_root wants a mount point as the new root";
+        plan.child(FEATURE, attach, why).at("/root/path");
+    }
 }
 
 /// When everything is mounted: leaves the host's tree.

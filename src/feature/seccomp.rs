@@ -1,7 +1,8 @@
 //! # Seccomp: a filter for system calls
 //!
-//! A classic BPF program looks at the number and the arguments of each system call and says what becomes of it
-//! (seccomp(2)). The compiler is a crate of its own, `crates/seccomp`; here is when the filter is installed.
+//! A classic BPF program looks at the number and the arguments of each system call and says
+//! what becomes of it (seccomp(2)). The compiler is a crate of its own, `crates/seccomp`;
+//! here is when the filter is installed.
 //!
 //! OCI: config-linux.md, Seccomp.
 //!

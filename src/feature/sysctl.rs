@@ -1,7 +1,8 @@
 //! # Kernel parameters of the container's namespaces
 //!
-//! Most of /proc/sys is the machine's; some parameters belong to a namespace and may be set for a container
-//! (proc_sys(5)). A parameter that is not in a namespace of the container's own would change the host: an error.
+//! Most of /proc/sys is the machine's; some parameters belong to a namespace and may be set
+//! for a container (proc_sys(5)). A parameter that is not in a namespace of the container's
+//! own would change the host: an error.
 //!
 //! OCI: config-linux.md, Sysctl.
 //!

@@ -6,8 +6,8 @@
 //!
 //! OCI: config.md, process.terminal and consoleSize.
 //!
-//! Order: after the mounts, for it needs /dev/pts; taken over after setsid(2), and before the root is read-only,
-//! for /dev/console may have to be made.
+//! Order: after the mounts, for it needs /dev/pts; taken over after setsid(2), and before the root is
+//! read-only, for /dev/console may have to be made.
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;

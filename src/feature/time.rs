@@ -1,12 +1,13 @@
 //! # Time namespace: other offsets for the monotonic and the boot clock
 //!
 //! A container that was moved here from another machine should not see its clocks jump (time_namespaces(7),
-//! Linux 5.6). The namespace is made with unshare(2), which moves nobody into it; then the offsets are written,
-//! once; then the process enters.
+//! Linux 5.6). The namespace is made with unshare(2), which moves nobody into it; then the offsets are
+//! written, once; then the process enters.
 //!
 //! OCI: config-linux.md, Offset for Time Namespace.
 //!
-//! Order: unshare, offsets, enter. The procfs for the offsets is private and of the container's pid namespace.
+//! Order: unshare, offsets, enter. The procfs for the offsets is private and of the container's pid
+//! namespace.
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;

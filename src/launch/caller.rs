@@ -43,8 +43,8 @@ impl<'a> CallerTerminal<'a> {
 
     /// Puts the keyboard into raw mode, unless somebody else has it; may be called again at any time.
     ///
-    /// Our SIGTTOU is blocked, so the kernel would let us do it from the background too: hence the look first.
-    /// A terminal that refuses has been hung up, which reading it will tell.
+    /// Our SIGTTOU is blocked, so the kernel would let us do it from the background too: hence the look
+    /// first. A terminal that refuses has been hung up, which reading it will tell.
     pub fn lend(&mut self) -> Place {
         let Some(keyboard) = self.keyboard else { return Place::Foreground };
         if place_at(keyboard) == Place::Background {

@@ -19,8 +19,8 @@ pub fn packet_socket() -> rustix::io::Result<OwnedFd> {
 /// How long the other side of a console socket may take to accept.
 const ACCEPTANCE: Duration = Duration::from_secs(10);
 
-/// Connects to a stream socket at a path of any length, through its directory's descriptor. One who listens and never
-/// accepts ends in EAGAIN (unix(7) does not say so, socket(7) does: SO_SNDTIMEO).
+/// Connects to a stream socket at a path of any length, through its directory's descriptor. One who listens
+/// and never accepts ends in EAGAIN (unix(7) does not say so, socket(7) does: SO_SNDTIMEO).
 pub fn connect_to(path: &Path) -> Result<OwnedFd, Cause> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     let name = path.file_name().ok_or_else(|| Cause::Said("the path names no socket".to_owned()))?;

@@ -1,5 +1,5 @@
-//! From a failed step to a sentence: what we were doing, what the kernel answered, where the configuration asks for
-//! it, what usually mends it.
+//! From a failed step to a sentence: what we were doing, what the kernel answered, where the configuration
+//! asks for it, what usually mends it.
 
 use crate_run_plan::Operation;
 use crate_run_plan::report::{Call, Report};
@@ -12,8 +12,17 @@ use crate::launch::cause::Cause;
 use crate::launch::line::Ending;
 use crate::plan::{Action, HostAction, Plan, describe};
 
-/// The error for a step that failed.
-pub fn of(launch: &Launch, index: usize, cause: Cause, out_of_memory: bool, left: Vec<String>) -> Error {
+/// What the cgroup tells about a child that has ended without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The kernel has killed a process in it for want of memory (memory.events, oom_kill).
+    OutOfMemory,
+    /// Nothing.
+    Unexplained,
+}
+
+/// The error for a step that failed. `left` is what could not be undone.
+pub fn of(launch: &Launch, index: usize, cause: Cause, death: Death, left: Vec<String>) -> Error {
     let locate = |index: usize| place(launch, index);
     let mut error = match cause {
         Cause::Cgroup(error) => {
@@ -39,7 +48,7 @@ pub fn of(launch: &Launch, index: usize, cause: Cause, out_of_memory: bool, left
             error.left = left;
             return Error::Step(Box::new(error));
         }
-        Cause::Child(_) => silence(out_of_memory),
+        Cause::Child(_) => silence(death),
     };
     error.place = locate(index);
     error.left = left;
@@ -61,13 +70,13 @@ fn host_error(plan: &Plan, index: usize, call: Option<&str>, errno: Errno) -> St
     StepError { doing: describe::action(action), answer, cure, ..StepError::default() }
 }
 
-fn silence(out_of_memory: bool) -> StepError {
-    let (known, cure) = match out_of_memory {
-        true => (
+fn silence(death: Death) -> StepError {
+    let (known, cure) = match death {
+        Death::OutOfMemory => (
             "container init was OOM-killed (memory limit too low?)",
             "raise linux.resources.memory.limit; a container needs about 1 MiB to be set up",
         ),
-        false => ("the container's first process was killed while it was set up", ""),
+        Death::Unexplained => ("the container's first process was killed while it was set up", ""),
     };
     StepError { known: Some(known.to_owned()), cure: cure.to_owned(), ..StepError::default() }
 }
@@ -158,7 +167,7 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
     use Operation as Op;
     match (operation, errno) {
         (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"sysfs" => {
-            "sysfs needs a network namespace that belongs to the container's user namespace; bind mount /sys instead"
+            "sysfs needs a network namespace of the container's own user namespace; bind mount /sys instead"
         }
         (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"proc" => {
             "in a user namespace proc can be mounted only where the host's /proc is fully visible"
@@ -169,7 +178,7 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::MountNew { .. }, Errno::ENODEV) => {
             "the kernel does not know this filesystem: see /proc/filesystems"
         }
-        (Op::MountNew { .. } | Op::MountTree { .. }, Errno::ELOOP) => {
+        (Op::MountNew { .. } | Op::MountTree { .. } | Op::MountLocked { .. }, Errno::ELOOP) => {
             "the image has a symbolic link where a directory must be"
         }
         (Op::MountNew { .. } | Op::MountTree { .. }, Errno::EROFS) => {

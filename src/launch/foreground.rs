@@ -4,13 +4,16 @@
 //! signals, types, waits for its exit status. This file passes all of that through. One poll(2) waits for
 //! everything that can happen, because everything is a descriptor:
 //!
-//! - **signalfd(2)**: a blocked signal is not delivered but stays pending, and a signalfd makes pending signals
-//!   readable. All are blocked before the container is made, so none comes too early and none interrupts us.
-//! - **pidfd_open(2)**: a pidfd names one process for ever, while a pid may be given to another one. It becomes
-//!   readable when the process has ended, also if that was long ago: a program cannot end too fast for us.
+//! - **signalfd(2)**: a blocked signal is not delivered but stays pending, and a signalfd
+//!   makes pending signals readable. All are blocked before the container is made, so none
+//!   comes too early and none interrupts us.
+//! - **pidfd_open(2)**: a pidfd names one process for ever, while a pid may be given to
+//!   another one. It becomes readable when the process has ended, also if that was long ago: a
+//!   program cannot end too fast for us.
 //! - **pty(7)**: the master side of the container's terminal, if it has one (`relay.rs`, `caller.rs`).
-//! - **PR_SET_CHILD_SUBREAPER** (PR_SET_CHILD_SUBREAPER(2const)): a process whose parent ends gets the nearest
-//!   subreaper above for a parent, in place of pid 1. In a container without a pid namespace that is us.
+//! - **PR_SET_CHILD_SUBREAPER** (PR_SET_CHILD_SUBREAPER(2const)): a process whose parent
+//!   ends gets the nearest subreaper above for a parent, in place of pid 1. In a container
+//!   without a pid namespace that is us.
 //!
 //! Pid 1 of a pid namespace gets only those signals that it has a handler for (pid_namespaces(7)); so a shell
 //! there survives the SIGTERM that we pass on. SIGKILL and SIGSTOP cannot be passed on by anybody.
@@ -33,12 +36,12 @@ use crate::error::{Error, StepError};
 use crate::launch::caller::{CallerTerminal, Place};
 use crate::launch::relay::{Arrival, Relay};
 
-/// Nothing tells a process that its group was put in the foreground, nor that a program has read or thrown away
-/// what was typed: as long as one of the two matters we look once a second.
+/// Nothing tells a process that its group was put in the foreground, nor that a program has read or thrown
+/// away what was typed: as long as one of the two matters we look once a second.
 const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// How often the master is read after the program's end. A pty holds less than 5 pages (8 KiB on the way, 4 KiB
-/// to be read); a process that was left behind and writes on and on must not keep us.
+/// How often the master is read after the program's end. A pty holds less than 5 pages (8 KiB on the way, 4
+/// KiB to be read); a process that was left behind and writes on and on must not keep us.
 const LAST_READS: usize = 16;
 
 /// All signals are blocked, and can be read here.
@@ -66,8 +69,8 @@ impl Watch {
     }
 }
 
-/// Attends to the container's first process, our child `pid`, until it has ended. `terminal` is the master side
-/// of its terminal, and is connected to our standard input and output.
+/// Attends to the container's first process, our child `pid`, until it has ended. `terminal` is the master
+/// side of its terminal, and is connected to our standard input and output.
 ///
 /// Answers the program's exit status, or 128 + N if signal N has ended it, as shells do.
 ///
@@ -183,7 +186,8 @@ impl Foreground<'_> {
         Ok(())
     }
 
-    /// The next signal. Those that we bring upon ourselves (SIGPIPE, SIGXFSZ) are not the container's business.
+    /// The next signal. Those that we bring upon ourselves (SIGPIPE, SIGXFSZ) are not the container's
+    /// business.
     fn next_signal(&self) -> Result<Option<i32>, Error> {
         let own = getpid().as_raw_nonzero().get();
         loop {
@@ -230,7 +234,8 @@ impl Foreground<'_> {
                 Err(errno) => return Err(trouble("wait for the container's processes", "wait4(2)", errno)),
             }
         }
-        // A debugger may keep the dead from us for a while; then SIGCHLD comes again. But is it our child at all?
+        // A debugger may keep the dead from us for a while; then SIGCHLD comes
+        // again. But is it our child at all?
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         if self.gone && self.status.is_none() {
             waitid(WaitId::PidFd(self.pidfd.as_fd()), look)

@@ -1,8 +1,8 @@
 //! The sealed child: program and plan in one file that nobody can change.
 //!
-//! The image of the child ends with an empty segment. The runtime writes the plan behind the code, enters its length
-//! into the program header of that segment, and seals the memfd: whatever reads /proc/PID/exe from inside finds
-//! neither the runtime's binary nor anything writable (the class of CVE-2019-5736).
+//! The image of the child ends with an empty segment. The runtime writes the plan behind the code, enters its
+//! length into the program header of that segment, and seals the memfd: whatever reads /proc/PID/exe from
+//! inside finds neither the runtime's binary nor anything writable (the class of CVE-2019-5736).
 
 use std::io::{IoSlice, Write};
 use std::os::fd::{AsFd, OwnedFd};

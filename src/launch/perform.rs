@@ -1,11 +1,11 @@
 //! Carrying out the host's half of a plan.
 //!
-//! [`Launch`] goes through the host's program turn by turn. What it makes it keeps: descriptors in slots, everything
-//! with an effect that outlives the command in a field of its own. When a step fails, on either side, all of it is
-//! undone (`undo.rs`): nothing is left behind.
+//! [`Launch`] goes through the host's program turn by turn. What it makes it keeps: descriptors in slots,
+//! everything with an effect that outlives the command in a field of its own. When a step fails, on either
+//! side, all of it is undone (`undo.rs`): nothing is left behind.
 //!
-//! The steps themselves stand beside this file: what is made ready (`prepare.rs`), the birth and what follows it
-//! (`birth.rs`), what is written down (`record.rs`).
+//! The steps themselves stand beside this file: what is made ready (`prepare.rs`), the birth and what follows
+//! it (`birth.rs`), what is written down (`record.rs`).
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -76,7 +76,8 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Carries out the plan up to the point at which the child goes its own way. On failure everything is undone.
+    /// Carries out the plan up to the point at which the child goes its own way. On failure everything is
+    /// undone.
     pub fn perform(&mut self) -> Result<(), Error> {
         let turns = std::mem::take(&mut self.programs.host);
         for turn in &turns {

@@ -46,7 +46,8 @@ impl Launch<'_> {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
         let program = match bpf::load_device_program(program) {
             Ok(program) => host::owned(program),
-            // No right to load one, but none to make a device either: inside, nodes can only be lent by the host.
+            // No right to load one, but none to make a device either: inside, nodes can only be lent by the
+            // host.
             Err(Errno::EPERM) if in_user_namespace() => return Ok(()),
             Err(errno) => return Err(Cause::Call("bpf(2), BPF_PROG_LOAD", errno)),
         };
@@ -54,7 +55,8 @@ impl Launch<'_> {
             .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_ATTACH", errno))
     }
 
-    /// The working directory is how the child finds the place in its own mount namespace: `mount::attach_root`.
+    /// The working directory is how the child finds the place in its own mount namespace:
+    /// `mount::attach_root`.
     pub(super) fn open_root(&mut self, path: &Path) -> Done {
         let root = open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::process::fchdir(&root)?;

@@ -1,4 +1,5 @@
-//! What is written down about a container, and when: before anything is made, when it is created, when it runs.
+//! What is written down about a container, and when: before anything is made, when it is created, when it
+//! runs.
 
 use std::path::Path;
 
@@ -53,7 +54,8 @@ impl Launch<'_> {
                 record.stage = Stage::Created;
             }
         }
-        // Whoever starts or deletes the container may need its configuration as it is now, for its later hooks.
+        // Whoever starts or deletes the container may need its configuration as it is now, for its later
+        // hooks.
         if let Some(container) = &self.container {
             container.save_config(&self.source.text)?;
         }

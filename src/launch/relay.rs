@@ -7,8 +7,8 @@
 //! - O_NONBLOCK belongs to the *open file description* (open(2)), which we share with the caller's shell. So
 //!   pipes and terminals are opened anew by /proc/self/fd, for a description of our own.
 //! - A master whose slave nobody has open answers EIO and polls as hung up, though the slave may be opened
-//!   again (init systems do that with /dev/console). We keep the slave open ourselves: what looked like an end
-//!   is none, and the true end is the program's, by its pidfd.
+//!   again (init systems do that with /dev/console). We keep the slave open ourselves: what looked like an
+//!   end is none, and the true end is the program's, by its pidfd.
 //! - Input that is no terminal ends, a keyboard does not: the end is passed on as the character that means
 //!   "end of file" to the line discipline (termios(3), VEOF), as script(1) does.
 
@@ -123,7 +123,8 @@ pub struct Relay<'a> {
     ended: bool,
     /// A keyboard that ends was unplugged; nobody has typed an end.
     is_keyboard: bool,
-    /// `None` when nobody reads it any more; what is shown is then thrown away, for the program must not block.
+    /// `None` when nobody reads it any more; what is shown is then thrown away, for the program must not
+    /// block.
     output: Option<Stream<'a>>,
     master: OwnedFd,
     master_open: bool,
@@ -135,7 +136,8 @@ pub struct Relay<'a> {
 }
 
 impl<'a> Relay<'a> {
-    /// A relay between `input` and `output`, which stay as they are, and `master`, which becomes non-blocking.
+    /// A relay between `input` and `output`, which stay as they are, and `master`, which becomes
+    /// non-blocking.
     ///
     /// Errors: `master` is not a pty's (TIOCGPTPEER of ioctl_tty(2), Linux 4.13).
     pub fn new(master: OwnedFd, input: BorrowedFd<'a>, output: BorrowedFd<'a>) -> Result<Self, Errno> {
@@ -160,8 +162,8 @@ impl<'a> Relay<'a> {
         self.master.as_fd()
     }
 
-    /// What to wait for: the input, the master, the output. A descriptor that reports errors unasked would wake
-    /// us for nothing, so `idle`, which never does, takes the place of one that is not wanted.
+    /// What to wait for: the input, the master, the output. A descriptor that reports errors unasked would
+    /// wake us for nothing, so `idle`, which never does, takes the place of one that is not wanted.
     pub fn interests<'f>(&'f self, place: Place, idle: BorrowedFd<'f>) -> [PollFd<'f>; 3] {
         let nothing = || PollFd::from_borrowed_fd(idle, PollFlags::empty());
         let mut interests = [nothing(), nothing(), nothing()];
@@ -188,8 +190,8 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Moves what can be moved without waiting. `ready` answers [`Relay::interests`]; errors and hang-ups count as
-    /// ready, for read(2) and write(2) say more.
+    /// Moves what can be moved without waiting. `ready` answers [`Relay::interests`]; errors and hang-ups
+    /// count as ready, for read(2) and write(2) say more.
     pub fn serve(&mut self, [input, master, output]: [PollFlags; 3]) {
         if !input.is_empty() {
             self.listen();
@@ -221,8 +223,8 @@ impl<'a> Relay<'a> {
     }
 
     /// Must the end be typed again some time? A program that changes the modes of its terminal, as shells do
-    /// before they read, may lose what was typed before (termios(3), TCSAFLUSH and ICANON), and the end with it.
-    /// And every reader to come is to find the end, as in a file.
+    /// before they read, may lose what was typed before (termios(3), TCSAFLUSH and ICANON), and the end with
+    /// it. And every reader to come is to find the end, as in a file.
     pub fn repeats_end(&self) -> bool {
         self.ended && self.master_open
     }

@@ -9,6 +9,7 @@ use crate::cgroup::Hierarchy;
 use crate::error::Error;
 use crate::launch::birth::Born;
 use crate::launch::cause::Cause;
+use crate::launch::failure::Death;
 use crate::launch::line::Ending;
 use crate::launch::{Launch, failure, hook};
 
@@ -25,18 +26,22 @@ impl Launch<'_> {
             }
             (cause, _) => cause,
         };
-        let killed = self.memory_killed();
+        let death = self.death();
         let left = self.undo();
-        failure::of(self, index, cause, killed, left)
+        failure::of(self, index, cause, death, left)
     }
 
-    /// Did the kernel kill something in the cgroup for want of memory?
-    pub(super) fn memory_killed(&self) -> bool {
+    /// Looked at before the cgroup is removed.
+    fn death(&self) -> Death {
         let events = self.cgroup.as_ref().and_then(|cgroup| cgroup.memory_events().ok().flatten());
-        events.is_some_and(|events| events.oom_kill > 0)
+        match events {
+            Some(events) if events.oom_kill > 0 => Death::OutOfMemory,
+            _ => Death::Unexplained,
+        }
     }
 
-    pub(super) fn undo(&mut self) -> Vec<String> {
+    /// Takes everything back, the latest first; answers what could not be, in words.
+    fn undo(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         self.slots.clear();
         self.line = None;
@@ -70,7 +75,7 @@ impl Launch<'_> {
     }
 
     /// A container that was begun gets its poststop hooks (runtime.md, Lifecycle).
-    pub(super) fn poststop(&self) {
+    fn poststop(&self) {
         let state = self.bundle.hook_state(&self.request.id).json("stopped", 0);
         for hook in &self.bundle.hooks.poststop {
             let _ = hook::run(hook, &state, &self.bundle.directory);

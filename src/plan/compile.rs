@@ -1,7 +1,7 @@
 //! The order of a container's birth, on one page.
 //!
-//! Every line is a feature; the blank lines are the phases of a lecture. Why a line stands where it stands is said
-//! here in one sentence, and in `rules` as something that can be checked.
+//! Every line is a feature, every function a phase, as a lecture takes them. Why a line stands where it stands
+//! is said here in one sentence, and in `rules` as something that can be checked.
 
 use crate::bundle::Bundle;
 use crate::bundle::path::OutsidePath;
@@ -78,14 +78,31 @@ pub enum Gate {
     Open,
 }
 
-/// The container as a plan.
+/// The container as a plan: its seven phases.
 pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
-    let b = bundle;
-    let hook_state = b.hook_state(&request.id);
     let mut plan = Plan::new();
-    let plan = &mut plan;
+    let opened = prepare(bundle, request, &mut plan);
+    birth(bundle, &mut plan);
+    identity(bundle, &opened, &mut plan);
+    view(bundle, request, &opened, &mut plan);
+    gate(request, &mut plan);
+    power(bundle, request, &mut plan);
+    exec(bundle, &mut plan);
+    plan
+}
 
-    // Everything that can be made before the container exists is made now, each thing with its undo.
+/// Where the child finds what the host has opened for it.
+struct Opened {
+    /// The namespaces that it joins.
+    namespaces: Vec<namespaces::Opened>,
+    /// For each mount its detached tree, if it has one.
+    trees: Vec<Option<Slot>>,
+    /// The device nodes that the host lends.
+    nodes: Vec<Slot>,
+}
+
+/// Everything that can be made before the container exists is made now, each thing with its undo.
+fn prepare(b: &Bundle, request: &Request, plan: &mut Plan) -> Opened {
     plan.phase(Phase::Prepare);
     record_intent(plan);
     cgroup::prepare(&b.cgroup, plan);
@@ -95,33 +112,41 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     masks::prepare(&b.masks, plan);
     terminal::prepare(&request.master, plan);
     gate_opens(request, plan);
-    let joined = namespaces::prepare(&b.namespaces, plan);
+    let namespaces = namespaces::prepare(&b.namespaces, plan);
+    Opened { namespaces, trees, nodes }
+}
 
-    // One clone3 makes the process, its namespaces and its place in the cgroup.
+/// One clone3 makes the process, its namespaces and its place in the cgroup.
+fn birth(b: &Bundle, plan: &mut Plan) {
     plan.phase(Phase::Birth);
     namespaces::birth(&b.namespaces, plan);
+}
 
-    // The host says who the newborn is; the newborn waits.
+/// The host says who the newborn is; the newborn waits for its id maps. Then it joins namespaces.
+fn identity(b: &Bundle, opened: &Opened, plan: &mut Plan) {
     plan.phase(Phase::Identity);
     identity::maps(&b.identity, plan);
     limits::outside(&b.limits, &b.namespaces, plan);
     cgroup::after_birth(&b.cgroup, plan);
-    namespaces::steps(&b.namespaces, joined, plan);
+    namespaces::steps(&b.namespaces, &opened.namespaces, plan);
+}
 
-    // What the container sees. The host's tree stays in sight until pivot_root, for hooks and bind sources.
+/// What the container sees. The host's tree stays in sight until pivot_root, for hooks and bind sources.
+fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     plan.phase(Phase::View);
-    rootfs::steps(&b.rootfs, plan);
-    let proc_users = [time::needs_proc(&b.time), sysctl::needs_proc(&b.sysctl), lsm::needs_proc(&b.labels)];
-    procfs::steps(&proc_users, plan);
+    rootfs::steps(&b.rootfs, &b.namespaces, plan);
+    if time::needs_proc(&b.time) || sysctl::needs_proc(&b.sysctl) || lsm::needs_proc(&b.labels) {
+        procfs::steps(plan);
+    }
     time::steps(&b.time, plan);
     network::steps(&b.namespaces, plan);
-    mounts::steps(&b.mounts, &trees, plan);
-    devices::steps(&b.devices, &nodes, plan);
+    mounts::steps(&b.mounts, &opened.trees, &b.rootfs, &b.namespaces, plan);
+    devices::steps(&b.devices, &opened.nodes, plan);
     terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
     uts::steps(&b.names, plan);
     sysctl::steps(&b.sysctl, plan);
     cgroup::filter_devices(&b.cgroup, plan);
-    hooks::before_pivot(&b.hooks, &hook_state, plan);
+    hooks::before_pivot(&b.hooks, &b.hook_state(&request.id), plan);
     rootfs::pivot(&b.rootfs, plan);
     process::make_directory(&b.process, plan);
     masks::steps(&b.masks, plan);
@@ -132,13 +157,17 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     process::look_up(&b.process, plan);
     mounts::seal(&b.mounts, plan);
     rootfs::seal(&b.rootfs, plan);
+}
 
-    // Created. Whatever could fail because of the configuration has failed by now.
+/// Created. Whatever could fail because of the configuration has failed by now.
+fn gate(request: &Request, plan: &mut Plan) {
     plan.phase(Phase::Gate);
     record_created(request, plan);
     gate_waits(request, plan);
+}
 
-    // From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
+/// From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
+fn power(b: &Bundle, request: &Request, plan: &mut Plan) {
     plan.phase(Phase::Power);
     limits::steps(&b.limits, &b.namespaces, plan);
     process::close_descriptors(request.preserved, plan);
@@ -154,9 +183,11 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     process::no_new_privileges(&b.process, plan);
     identity::umask(&b.identity, plan);
     verify(b, plan);
-    hooks::before_program(&b.hooks, &hook_state, plan);
+    hooks::before_program(&b.hooks, &b.hook_state(&request.id), plan);
+}
 
-    // The last word is said before the filter, which need not allow it.
+/// The last word is said before the filter, which need not allow it.
+fn exec(b: &Bundle, plan: &mut Plan) {
     plan.phase(Phase::Exec);
     process::announce(plan);
     if b.process.no_new_privileges {
@@ -164,8 +195,6 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
         seccomp::steps(&b.filter, why, plan);
     }
     process::execute(&b.process, &b.environment, plan);
-
-    std::mem::take(plan)
 }
 
 fn record_intent(plan: &mut Plan) {

@@ -114,6 +114,8 @@ fn child(operation: &Operation) -> String {
         Op::Propagate { kind, tree } => {
             format!("make the mounts {}{}", propagation(*kind), if *tree != 0 { ", all of them" } else { "" })
         }
+        Op::AttachLockedRoot {} => "clone and attach the root filesystem".to_owned(),
+        Op::MountLocked { source, target, .. } => format!("bind {} on {}", show(source), show(target)),
         Op::AttachRoot { .. } => "attach the root filesystem".to_owned(),
         Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),
         Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),

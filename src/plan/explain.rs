@@ -1,8 +1,8 @@
 //! The plan as text: what will happen, who does it, why, and which line of config.json asks for it.
 //!
 //! Three forms of the same list: for people ([`text()`]), for programs ([`json()`]), and as a diagram of the
-//! conversation between host and child ([`mermaid()`]). All three are computed from the value that is carried out;
-//! none of them asks the kernel anything.
+//! conversation between host and child ([`mermaid()`]). All three are computed from the value that is carried
+//! out; none of them asks the kernel anything.
 
 mod json;
 mod man;

@@ -1,16 +1,16 @@
 //! One list, two programs.
 //!
-//! The plan is one list of steps of two actors. Projection splits it into the host's program and the child's, and
-//! puts a rendezvous wherever the turn goes from the child to the host: the child says that it has arrived and
-//! waits, the host acts and answers. Nobody writes the two halves of this conversation by hand, so they cannot
-//! disagree; a property test shows that they never do.
+//! The plan is one list of steps of two actors. Projection splits it into the host's program and the child's,
+//! and puts a rendezvous wherever the turn goes from the child to the host: the child says that it has
+//! arrived and waits, the host acts and answers. Nobody writes the two halves of this conversation by hand,
+//! so they cannot disagree; a property test shows that they never do.
 //!
-//! Some steps of the host need nothing from the child (`Pace::Ahead`). The host does them while the child works,
-//! and says so; the child waits for that word where the step stands in the list, most often not at all. So two
-//! processors make one container.
+//! Some steps of the host need nothing from the child (`Pace::Ahead`). The host does them while the child
+//! works, and says so; the child waits for that word where the step stands in the list, most often not at
+//! all. So two processors make one container.
 //!
-//! The id maps are the exception: the newborn cannot execve, and so cannot run its program, before they are there.
-//! It waits for them on a futex (`crate_run_sys::birth`).
+//! The id maps are the exception: the newborn cannot execve, and so cannot run its program, before they are
+//! there. It waits for them on a futex (`crate_run_sys::birth`).
 
 use std::collections::BTreeMap;
 
@@ -56,8 +56,8 @@ pub enum Rendezvous {
     Arrival,
     /// The host lets the child go on; the step is the child's.
     Release,
-    /// The host has said that it is done with what it does ahead, or the child waits for that; the step is the
-    /// child's.
+    /// The host has said that it is done with what it does ahead, or the child waits
+    /// for that; the step is the child's.
     CatchUp,
 }
 

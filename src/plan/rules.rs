@@ -1,8 +1,8 @@
 //! Why the order is as it is: theorems about plans, each with its reason and its source.
 //!
-//! `compile` writes the order down once, as code; here it is written down as knowledge, one rule for each thing
-//! that must not come before another. Every plan that can be compiled keeps all rules; the tests show it for
-//! random bundles, and show for each rule that a plan with two steps exchanged breaks it.
+//! `compile` writes the order down once, as code; here it is written down as knowledge, one rule for each
+//! thing that must not come before another. Every plan that can be compiled keeps all rules; the tests show
+//! it for random bundles, and show for each rule that a plan with two steps exchanged breaks it.
 
 mod slots;
 mod theorems;
@@ -10,7 +10,7 @@ mod which;
 
 use crate::plan::{Plan, Step, describe};
 
-pub use theorems::RULES;
+pub use theorems::all;
 
 /// Picks steps.
 pub type Which = fn(&Step) -> bool;
@@ -56,7 +56,7 @@ pub fn violations(plan: &Plan) -> Vec<String> {
         let what = rule.claim.broken_by(plan)?;
         Some(format!("{}: {what}; {} ({})", rule.name, rule.reason, rule.source))
     };
-    RULES.iter().filter_map(sentence).collect()
+    all().filter_map(sentence).collect()
 }
 
 impl Claim {

@@ -19,7 +19,7 @@ pub enum Phase {
     Prepare,
     /// One clone3(2) with every new namespace.
     Birth,
-    /// Id maps, time offsets, network devices: who the newborn is.
+    /// Id maps, limits set from outside, joined namespaces: who the newborn is.
     Identity,
     /// What the container sees: root, mounts, devices, names.
     View,
@@ -61,7 +61,7 @@ pub enum HostAction {
     WriteCgroup { setting: Setting },
     /// Loads the device filter and ties it to the cgroup. `program` is eBPF.
     AttachDeviceFilter { program: Vec<u8> },
-    /// Opens the root filesystem, goes there, and clones its tree.
+    /// Opens the root filesystem, goes there (the child finds it as its working directory), clones its tree.
     OpenRoot { path: OutsidePath },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
     CloneTree { source: OutsidePath, depth: Depth, change: TreeChange, slot: Slot },
@@ -88,7 +88,7 @@ pub enum HostAction {
     GiveBirth { kinds: u64 },
     /// Reaps the first process and takes the reborn one in its place.
     AdoptReborn,
-    /// Writes setgroups, gid_map and uid_map of the newborn.
+    /// Writes gid_map and uid_map of the newborn (user_namespaces(7)).
     WriteIdMaps { uids: String, gids: String },
     /// Writes oom_score_adj of the newborn.
     SetOomScore { value: i32 },
@@ -98,7 +98,7 @@ pub enum HostAction {
     RunHook { hook: Hook, kind: &'static str, index: usize },
     /// Sends a pidfd of the newborn to a socket of the caller.
     SendPidfd { path: OutsidePath },
-    /// Writes down that the container is created.
+    /// Writes down the first process, and with a closed gate that the container is created.
     RecordCreated,
     /// Writes the number of the first process to a file of the caller.
     WritePidFile { path: OutsidePath },

@@ -1,7 +1,9 @@
 //! What becomes of a host step when a later step fails.
 //!
-//! The list is worked off from its end by `launch::perform`; this is what it does, step by step. What the child
-//! does needs no undo: its mounts, names and limits are those of its namespaces, and go with them.
+//! `launch::undo` takes things back in one fixed order, whatever was made: the newborn, the cgroup, the pid
+//! file, the container's directory. This is the same from the point of view of each step, for those who read
+//! a plan. What the child does needs no undo: its mounts, names and limits are those of its namespaces, and
+//! go with them.
 
 use crate::plan::HostAction;
 

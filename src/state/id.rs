@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A container id: letters, digits, `_`, `+`, `-`, `.`, as runc and crun have it; not `.`, not `..`, at most 1024
-/// bytes. Such a name is a file name and nothing else: it cannot lead anywhere.
+/// A container id: letters, digits, `_`, `+`, `-`, `.`, as runc and crun have it; not `.`, not `..`, at most
+/// 1024 bytes. Such a name is a file name and nothing else: it cannot lead anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerId(String);
 

@@ -64,8 +64,8 @@ fn raw_fd(fd: &OwnedFd) -> crate_run_sys::Fd {
     crate_run_sys::Fd(fd.as_raw_fd())
 }
 
-/// State letter and start time from /proc/PID/stat. The name in parentheses may hold anything, so the fields are
-/// counted from the last one that closes.
+/// State letter and start time from /proc/PID/stat. The name in parentheses may hold anything, so the fields
+/// are counted from the last one that closes.
 fn state_and_start(pid: i32) -> Option<(char, u64)> {
     let file = open(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     // Longer than any line of this file: 52 numbers and a name of 16 bytes.

@@ -72,8 +72,8 @@ fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
 
 /// Removes a container and everything that belongs to it. What comes back are warnings.
 ///
-/// With [`Manner::Forced`] this works on whatever the directory holds, also on garbage, and may be repeated; a
-/// process is only signalled if it is the one that was written down.
+/// With [`Manner::Forced`] this works on whatever the directory holds, also on garbage, and may be repeated;
+/// a process is only signalled if it is the one that was written down.
 pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<String>, Error> {
     let container = match store.open(id) {
         Err(Error::NotFound { .. }) if manner == Manner::Forced => return Ok(Vec::new()),
@@ -81,7 +81,8 @@ pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<Str
     };
     let record = match container.record() {
         Ok(record) => record,
-        // The record is written before anything is made: where there is none, there is nothing but the directory.
+        // The record is written before anything is made: where there is none, there is nothing but the
+        // directory.
         Err(Error::NotFound { .. }) if manner == Manner::Forced => {
             return container.remove().map(|()| Vec::new());
         }
@@ -97,8 +98,8 @@ pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<Str
     dispose(&container, &record)
 }
 
-/// Ends what runs, removes the cgroup, runs the poststop hooks, removes the directory: in this order, so that a
-/// command that dies half-way can be repeated.
+/// Ends what runs, removes the cgroup, runs the poststop hooks, removes the directory: in this order, so that
+/// a command that dies half-way can be repeated.
 pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Error> {
     if let Some(process) = record.process {
         process.kill();
@@ -131,8 +132,8 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
     Ok(())
 }
 
-/// A directory whose record cannot be read. What is left to find is the cgroup: where the copy of the configuration
-/// wants it, else at the default place.
+/// A directory whose record cannot be read. What is left to find is the cgroup: where the copy of the
+/// configuration wants it, else at the default place.
 fn forget(container: &Container) -> Result<Vec<String>, Error> {
     let text = container.config().unwrap_or_default();
     let source = Source::parse("/".into(), container.path().join("config.json"), text);

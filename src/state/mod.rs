@@ -1,8 +1,9 @@
 //! What is known of a container on disk, and what follows from it.
 //!
-//! `<root>/<id>/` holds: `state.json` (written before anything is made, and again at each change), `config.json`
-//! (a copy, for later changes of the bundle must not matter), and `gate`, the socket at which a created container
-//! waits. A container is locked by flock(2) on its directory, which the kernel gives back when a command dies.
+//! `<root>/<id>/` holds: `state.json` (written before anything is made, and again at each change),
+//! `config.json` (a copy, for later changes of the bundle must not matter), and `gate`, the socket at
+//! which a created container waits. A container is locked by flock(2) on its directory, which the
+//! kernel gives back when a command dies.
 
 mod id;
 mod identity;

@@ -1,7 +1,8 @@
 //! The directory of all containers, and the one of each.
 //!
 //! Records are replaced by rename(2): a reader sees the old one or the new one. They are not flushed to disk:
-//! containers do not survive the power failure that would make it matter (docs/adr/0005-state-without-fsync.md).
+//! containers do not survive the power failure that would make it matter
+//! (docs/adr/0005-state-without-fsync.md).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::Error;
-use crate::state::{ContainerId, ProcessId, Record, Stage, Status};
+use crate::state::{ContainerId, Record, Stage, Status};
 
 const RECORD: &str = "state.json";
 const CONFIG: &str = "config.json";
@@ -45,8 +46,8 @@ impl Store {
         &self.root
     }
 
-    /// Whoever can write to the directory of all containers can say what root is to kill and to remove. So it must
-    /// belong to us or to root, and so must a link that leads to it; nobody else may make entries in it.
+    /// Whoever can write to the directory of all containers can say what root is to kill and to remove. So it
+    /// must belong to us or to root, and so must a link that leads to it; nobody else may make entries in it.
     fn is_ours(&self) -> Result<(), Error> {
         let own = rustix::process::geteuid().as_raw();
         let foreign = |status: &fs::Metadata| ![0, own].contains(&status.uid());
@@ -225,13 +226,12 @@ impl Container {
 
     /// What the container is now: a process that has ended, or whose number somebody else has, means stopped.
     pub fn status(&self, record: &Record) -> Status {
-        let Some(process) = record.process.filter(ProcessId::is_alive) else {
+        if !record.process.is_some_and(|process| process.is_alive()) {
             return match record.stage {
                 Stage::Creating if record.creator.is_alive() => Status::Creating,
                 _ => Status::Stopped,
             };
-        };
-        let _: ProcessId = process;
+        }
         match record.stage {
             // A program that outlived its runtime: the sealed child would have died with it.
             Stage::Creating if !record.creator.is_alive() => Status::Running,

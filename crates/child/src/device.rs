@@ -12,8 +12,8 @@ use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Name};
 use crate::runner::Runner;
 
-/// The directory in which the last node was made: the next one most often goes there too. What was opened is what
-/// is used, so nothing can be put in its place meanwhile.
+/// The directory in which the last node was made: the next one most often goes there too. What was opened is
+/// what is used, so nothing can be put in its place meanwhile.
 #[derive(Default)]
 pub struct Parent {
     path: [u8; 32],
@@ -55,8 +55,8 @@ pub struct Node {
     pub gid: u32,
 }
 
-/// mknod(2). A node that is there already must be this very one: type and number, for a block device 1:3 has the
-/// same number as /dev/null (config-linux.md, Devices: "MUST" error when it does not match).
+/// mknod(2). A node that is there already must be this very one: type and number, for a block device 1:3 has
+/// the same number as /dev/null (config-linux.md, Devices: "MUST" error when it does not match).
 pub fn make(runner: &mut Runner, path: &CStr, node: &Node) -> Outcome {
     let (parent, name) = runner.device_parent(path)?;
     match files::make_node(parent, name.text(), node.mode, node.device) {

@@ -38,8 +38,8 @@ pub fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcom
     }
 }
 
-/// The working directory is made where the image lacks it, as every runtime does. What is there, of whatever kind,
-/// is left alone: entering it will tell.
+/// The working directory is made where the image lacks it, as every runtime does. What is there, of whatever
+/// kind, is left alone: entering it will tell.
 pub fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
     let made = inside::look_up_or_make(runner.slot(Slot::ROOT)?, path, Shape::Directory, 0)?;
     files::close(made);

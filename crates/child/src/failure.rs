@@ -49,6 +49,11 @@ impl Failure {
         self.errno == Some(errno)
     }
 
+    /// Does the kernel say that nothing is there? ENOTDIR: a component on the way is no directory (openat(2)).
+    pub fn is_missing(&self) -> bool {
+        self.is(Errno::ENOENT) || self.is(Errno::ENOTDIR)
+    }
+
     /// As a message to the runtime.
     pub fn report(&self, kind: Kind, step: u16, branch: u8) -> Report {
         let mut report = Report::new(kind, step);

@@ -1,9 +1,10 @@
 //! The program that is born inside the container.
 //!
-//! It has no heap, no libc and no parser but the one for its plan, which lies in its own image: the runtime
-//! appends the plan to these few KiB of code, seals both in one memfd, and executes that
-//! (docs/adr/0002-sealed-child.md). It runs the plan from the first operation to the last, which is execve. It
-//! makes no decision of its own: what could be chosen was chosen by the runtime, before this process existed.
+//! It has no heap, no libc and no parser but the one for its plan, which lies in its own image:
+//! the runtime appends the plan to these few KiB of code, seals both in one memfd, and executes
+//! that (docs/adr/0002-sealed-child.md). It runs the plan from the first operation to the last,
+//! which is execve. It makes no decision of its own: what could be chosen was chosen by the
+//! runtime, before this process existed.
 //!
 //! Read in this order: [`runner`] (the loop), then the operations by subject: [`namespace`], [`mount`],
 //! [`device`], [`mask`], [`terminal`], [`hook`], [`power`] (ids, capabilities, seccomp) and [`execute`].

@@ -12,7 +12,7 @@ use crate_run_sys::{Errno, Fd};
 use crate::failure::{Named, Outcome};
 use crate::inside;
 use crate::mount::{self, New};
-use crate::runner::{Runner, missing};
+use crate::runner::Runner;
 
 /// One empty read-only tmpfs for all hidden directories: a superblock costs more than a clone of its mount.
 pub fn prepare(runner: &mut Runner, options: Texts) -> Outcome {
@@ -70,7 +70,7 @@ fn present(runner: &Runner, path: &CStr) -> Outcome<Option<Fd>> {
     let root = runner.slot(Slot::ROOT)?;
     match inside::look_up(root, path, 0) {
         Ok(found) => inside::refuse_root(root, found).map(|()| Some(found)),
-        Err(failure) if failure.errno.is_some_and(missing) => Ok(None),
+        Err(failure) if failure.is_missing() => Ok(None),
         Err(failure) => Err(failure),
     }
 }

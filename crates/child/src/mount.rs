@@ -7,7 +7,7 @@ use crate_run_plan::report::{Call, WORDS};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::Texts;
 use crate_run_sys::files::{self, flag};
-use crate_run_sys::mounts::{self, Attributes, Depth, attribute};
+use crate_run_sys::mounts::{self, Attributes, Depth, attribute, propagation};
 use crate_run_sys::{Errno, Fd};
 
 use crate::failure::{Failure, Named, Outcome};
@@ -55,6 +55,40 @@ pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
     files::enter_directory(tree).named(Call::Chdir)?;
     runner.fill(Slot::ROOT, tree);
     Ok(())
+}
+
+/// The same with a clone that is made here: what a mount namespace of a new user namespace has inherited is locked,
+/// and so are clones of it. Root inside cannot take back what the host has set (mount_namespaces(7)).
+pub fn attach_locked_root(runner: &mut Runner) -> Outcome {
+    let here = files::openat2(Fd::CWD, c".", flag::O_PATH, 0, 0).named(Call::Openat2)?;
+    let tree = mounts::clone_tree(here, c"", Depth::Tree).named(Call::OpenTree)?;
+    let private = change_of(0, 0, propagation::PRIVATE);
+    mounts::set_attributes(tree, Depth::One, &private).named(Call::MountSetattr)?;
+    files::close(here);
+    attach_root(runner, Handle::Inherited(tree.0))
+}
+
+/// A tree of the host that is cloned in the container's mount namespace.
+pub struct Locked<'p> {
+    /// Where it lies on the host.
+    pub source: &'p CStr,
+    /// With what is mounted below it?
+    pub tree: u32,
+    /// What changes on the mount itself.
+    pub one: Attributes,
+    /// What changes on the whole tree.
+    pub all: Attributes,
+}
+
+/// A bind mount whose locks hold.
+pub fn mount_locked(runner: &Runner, locked: &Locked, target: &CStr, rule: u32) -> Outcome {
+    let tree = mounts::clone_tree(Fd::CWD, locked.source, depth(locked.tree)).named(Call::OpenTree)?;
+    for (depth, change) in [(Depth::Tree, &locked.all), (Depth::One, &locked.one)] {
+        if *change != Attributes::default() {
+            mounts::set_attributes(tree, depth, change).named(Call::MountSetattr)?;
+        }
+    }
+    mount_tree(runner, Handle::Inherited(tree.0), target, rule)
 }
 
 /// A new filesystem, complete before it is attached.

@@ -123,8 +123,9 @@ pub fn install_filter(flags: u32, program: &[u8]) -> Outcome {
     credentials::install_filter(flags, program).map(drop).named(Call::Seccomp)
 }
 
-/// The label that the next execve takes on, written through the private procfs: a write that lands in another file
-/// leaves the process unconfined (CVE-2019-16884, CVE-2025-52881). The kernel refuses a label that it does not know.
+/// The label that the next execve takes on, written through the private procfs: a write that lands
+/// in another file leaves the process unconfined (CVE-2019-16884, CVE-2025-52881). The kernel
+/// refuses a label that it does not know.
 pub fn set_label(runner: &Runner, path: &CStr, label: &[u8]) -> Outcome {
     let file = proc_file(runner, path, flag::O_RDWR)?;
     files::write_once(file, label).named(Call::Write)?;

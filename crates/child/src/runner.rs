@@ -6,7 +6,7 @@ use crate_run_plan::Sealed;
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{CHILD_SLOTS, Handle, Slot};
 use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, MAGIC, Reader};
-use crate_run_sys::{Errno, Fd, files, process, signals, sockets};
+use crate_run_sys::{Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::Name;
@@ -83,7 +83,8 @@ impl Runner {
         self.wait()
     }
 
-    /// Waits for the runtime's word. A runtime that is gone means the end: nothing may run that nobody knows of.
+    /// Waits for the runtime's word. A runtime that is gone means the end: nothing may run that nobody knows
+    /// of.
     fn wait(&self) -> Outcome {
         let mut word = [0u8; 1];
         match sockets::receive(self.line, &mut word).named(Call::Recvmsg)? {
@@ -103,6 +104,23 @@ impl Runner {
             Sealed::Rebirth { kinds } => namespace::rebirth(self, kinds),
             Sealed::Propagate { kind, tree } => mount::propagate(kind, tree),
             Sealed::AttachRoot { tree } => mount::attach_root(self, tree),
+            Sealed::AttachLockedRoot {} => mount::attach_locked_root(self),
+            Sealed::MountLocked {
+                source,
+                tree,
+                one_set,
+                one_clear,
+                one_propagation,
+                tree_set,
+                tree_clear,
+                tree_propagation,
+                target,
+                rule,
+            } => {
+                let one = mount::change_of(one_set, one_clear, one_propagation);
+                let all = mount::change_of(tree_set, tree_clear, tree_propagation);
+                mount::mount_locked(self, &mount::Locked { source, tree, one, all }, target, rule)
+            }
             Sealed::MountNew { filesystem, source, options, attributes, propagation, target, rule } => {
                 let new = mount::New { filesystem, source, options, attributes, propagation };
                 mount::mount_new(self, &new, target, rule)
@@ -227,9 +245,4 @@ fn next<'p>(reader: &mut Reader<'p>) -> Option<(u16, u8, Sealed<'p>)> {
 fn stop(runner: &Runner, failure: &Failure, branch: u8) -> ! {
     let _ = runner.send(&failure.report(Kind::Failed, runner.step, branch));
     process::exit(EXIT_FAILED)
-}
-
-/// The errno of a failure that means "not there".
-pub fn missing(errno: Errno) -> bool {
-    matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
 }

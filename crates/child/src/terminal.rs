@@ -49,7 +49,8 @@ pub fn mount_console(runner: &Runner) -> Outcome {
     Ok(())
 }
 
-/// Exactly one message with the master side, then it is closed here: whoever has it reads the container's output.
+/// Exactly one message with the master side, then it is closed here: whoever has it reads the container's
+/// output.
 pub fn send(runner: &Runner, to: Handle) -> Outcome {
     let (to, master) = (runner.descriptor(to)?, runner.slot(Slot::MASTER)?);
     if to == runner.line {

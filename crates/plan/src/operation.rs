@@ -1,7 +1,8 @@
 //! The operations of the child: everything that can happen inside a container before its program runs.
 //!
-//! The table below is the whole vocabulary. The macro makes two types of it: [`Operation`], which the runtime
-//! computes and which owns its strings, and [`Sealed`], which the child reads in place from the bytes of the plan.
+//! The table below is the whole vocabulary. The macro makes two types of it: [`Operation`],
+//! which the runtime computes and which owns its strings, and [`Sealed`], which the child reads
+//! in place from the bytes of the plan.
 
 use core::ffi::CStr;
 
@@ -126,7 +127,8 @@ operations! {
 
     /// Waits until the runtime has done its steps: sends `Arrived`, continues on the answer.
     1 Meet { }
-    /// Waits for the word that the runtime has done what it does while the child works; often it is there already.
+    /// Waits for the word that the runtime has done what it does while the child works; often it is there
+    /// already.
     7 Wait { }
     /// setns(2) into an existing namespace of type `kind` (a CLONE_NEW* flag).
     2 JoinNamespace { namespace: Slot, kind: Wide }
@@ -150,6 +152,13 @@ operations! {
                   target: Text, rule: Number }
     /// A prepared detached tree onto `target` in the root.
     13 MountTree { tree: Slot, target: Text, rule: Number }
+    /// A clone of a tree of the host, made in the container's own mount namespace, where what the host has set on its
+    /// mounts is locked (mount_namespaces(7)), onto `target` in the root. `one_*` change the mount itself, `tree_*`
+    /// the whole tree.
+    25 MountLocked { source: Text, tree: Number, one_set: Wide, one_clear: Wide, one_propagation: Wide,
+                     tree_set: Wide, tree_clear: Wide, tree_propagation: Wide, target: Text, rule: Number }
+    /// The same for the tree of the root filesystem, which is the working directory.
+    26 AttachLockedRoot { }
     /// mount_setattr(2) on what is mounted at `target`.
     14 ChangeMount { target: Text, set: Wide, clear: Wide, propagation: Wide, tree: Number }
     /// A clone of what lies at `source` in the root, onto `target` in the root.
@@ -198,7 +207,8 @@ operations! {
     50 NewSession { }
     /// A new session keyring (keyrings(7)).
     51 NewKeyring { name: Text }
-    /// chdir(2), then the check that the directory lies inside the root. `attempt` 0 forgives EACCES; attempt 1, after the change of ids, runs only if the first was forgiven.
+    /// chdir(2), then the check that the directory lies inside the root. `attempt` 0 forgives EACCES; attempt
+    /// 1, after the change of ids, runs only if the first was forgiven.
     52 EnterDirectory { path: Text, attempt: Number }
     /// Finds the first of the candidates that is an executable file.
     53 FindExecutable { candidates: Texts, name: Text }

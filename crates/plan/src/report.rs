@@ -1,8 +1,8 @@
 //! What the child says to the runtime: one packet of fixed size a message.
 //!
-//! A failure names the step of the plan, which way of it was tried, the call inside it, and the kernel's answer;
-//! the runtime makes a sentence of it. Filesystems explain themselves in words when a mount fails (fsopen(2)):
-//! those words come along.
+//! A failure names the step of the plan, which way of it was tried, the call inside it, and the kernel's
+//! answer; the runtime makes a sentence of it. Filesystems explain themselves in words when a mount fails
+//! (fsopen(2)): those words come along.
 
 /// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,8 +154,8 @@ impl Report {
             3 => Kind::Warned,
             4 => Kind::Executing,
             5 => Kind::Terminal,
-            7 => Kind::Reborn,
             6 => Kind::Parked,
+            7 => Kind::Reborn,
             _ => return None,
         };
         let mut report = Report::new(kind, u16::from_le_bytes([bytes[2], bytes[3]]));

@@ -1,8 +1,8 @@
 //! Descriptors that a step makes and a later step uses.
 //!
-//! A plan is written before any descriptor exists, so it names them by slot. Slots of the child are filled while
-//! the child runs (a private procfs, a pseudoterminal). Descriptors that the runtime opens beforehand and the
-//! child inherits get their real numbers when the plan is projected.
+//! A plan is written before any descriptor exists, so it names them by slot. Slots of the child are filled
+//! while the child runs (a private procfs, a pseudoterminal). Descriptors that the runtime opens beforehand
+//! and the child inherits get their real numbers when the plan is projected.
 
 /// A numbered place for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

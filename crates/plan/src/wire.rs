@@ -1,8 +1,8 @@
 //! The flat form of a plan.
 //!
-//! Numbers are little-endian and unaligned. A text is its length (with the final NUL), then its bytes with the
-//! NUL, so that the child can hand the kernel a pointer into the plan. A list of texts is their number, then the
-//! texts. An entry is: step number (u16), code (u8), flags (u8), fields.
+//! Numbers are little-endian and unaligned. A text is its length (with the final NUL), then its bytes with
+//! the NUL, so that the child can hand the kernel a pointer into the plan. A list of texts is their number,
+//! then the texts. An entry is: step number (u16), code (u8), flags (u8), fields.
 
 use core::ffi::CStr;
 

@@ -1,11 +1,11 @@
 //! The birth of a container's first process: one clone3(2), then execve of the sealed child.
 //!
-//! Between clone and execve the newborn runs in the runtime's own memory (CLONE_VM), on a stack of its own. The
-//! code of that moment is `newborn`: it calls the kernel and nothing else, allocates nothing, and ends in
+//! Between clone and execve the newborn runs in the runtime's own memory (CLONE_VM), on a stack of its own.
+//! The code of that moment is `newborn`: it calls the kernel and nothing else, allocates nothing, and ends in
 //! execve or in exit. The parent goes on meanwhile: what the newborn reads lies in its [`Cradle`], which the
-//! parent leaves alone, and without CLONE_VFORK there is nothing to wait for. With a user namespace the parent
-//! must write the id maps before the execve, which would cost the newborn all its capabilities otherwise
-//! (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`].
+//! parent leaves alone, and without CLONE_VFORK there is nothing to wait for. With a user namespace the
+//! parent must write the id maps before the execve, which would cost the newborn all its capabilities
+//! otherwise (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`].
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -185,8 +185,8 @@ fn ready_for_exec(shared: &Shared) -> Answer<()> {
     if !shared.waits_for_maps {
         return Ok(());
     }
-    // A parent that dies before it has written the maps must not leave a newborn waiting for ever, nor one that
-    // was dead before the signal was asked for: in a new pid namespace getppid(2) says nothing.
+    // A parent that dies before it has written the maps must not leave a newborn waiting for ever, nor one
+    // that was dead before the signal was asked for: in a new pid namespace getppid(2) says nothing.
     process::set_parent_death_signal(9)?;
     if process::readable_within(shared.parent, Some(0))? {
         return Err(Errno::ESRCH);

@@ -22,8 +22,8 @@ struct Load {
     flags: u32,
 }
 
-/// BPF_PROG_LOAD of a device program: `instructions` are `struct bpf_insn` of 8 bytes each. The program has no
-/// license string that the kernel would call free: it uses no helper that asks for one. EPERM without
+/// BPF_PROG_LOAD of a device program: `instructions` are `struct bpf_insn` of 8 bytes each. The program has
+/// no license string that the kernel would call free: it uses no helper that asks for one. EPERM without
 /// CAP_BPF/CAP_SYS_ADMIN, EINVAL or EACCES from the verifier.
 pub fn load_device_program(instructions: &[u8]) -> Answer<Fd> {
     let load = Load {

@@ -1,9 +1,9 @@
 //! A heap that only grows.
 //!
-//! A command of the runtime lives for a millisecond: what it would gain by giving memory back is less than what the
-//! bookkeeping costs (musl's allocator takes about half of the time of `state`). Memory comes from mmap(2) in
-//! chunks, goes out in order, and goes back to the kernel with the process. Only the newest block can grow or be
-//! given back in place, which is what a growing vector needs.
+//! A command of the runtime lives for a millisecond: what it would gain by giving memory back is less than
+//! what the bookkeeping costs (musl's allocator takes about half of the time of `state`). Memory comes from
+//! mmap(2) in chunks, goes out in order, and goes back to the kernel with the process. Only the newest block
+//! can grow or be given back in place, which is what a growing vector needs.
 
 extern crate std;
 
@@ -13,8 +13,8 @@ use std::alloc::{GlobalAlloc, Layout};
 
 use crate::{arch, call};
 
-/// Bytes that one mmap(2) fetches at least: enough for most commands. A page costs the same whether a fault or
-/// MAP_POPULATE brings it, so only those come that are used.
+/// Bytes that one mmap(2) fetches at least: enough for most commands. A page costs the same whether a fault
+/// or MAP_POPULATE brings it, so only those come that are used.
 const CHUNK: usize = 512 * 1024;
 
 struct Space {
@@ -27,7 +27,8 @@ pub struct Bump {
     space: UnsafeCell<Space>,
 }
 
-// SAFETY: the runtime has one thread (docs/adr/0003-one-thread.md); a `static` needs the promise all the same.
+// SAFETY: the runtime has one thread (docs/adr/0003-one-thread.md); a `static` needs the promise all the
+// same.
 unsafe impl Sync for Bump {}
 
 impl Bump {
@@ -49,8 +50,8 @@ fn map(bytes: usize) -> Option<usize> {
     call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0]).ok()
 }
 
-// SAFETY: every block lies in memory that mmap has just given, aligned as asked for, and overlaps no block that is
-// in use: `next` only moves back over the newest block, when that one is given back.
+// SAFETY: every block lies in memory that mmap has just given, aligned as asked for, and overlaps no block
+// that is in use: `next` only moves back over the newest block, when that one is given back.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, and no other reference to the space lives across this call.

@@ -1,4 +1,5 @@
-//! Ids, groups, capabilities, no_new_privs and seccomp: what a process may do (credentials(7), capabilities(7)).
+//! Ids, groups, capabilities, no_new_privs and seccomp: what a process may do
+//! (credentials(7), capabilities(7)).
 
 use crate::{Answer, arch, call, pointer, pointer_mut};
 

@@ -19,8 +19,8 @@ pub fn borrowed(fd: &impl AsFd) -> Fd {
     Fd(fd.as_fd().as_raw_fd())
 }
 
-/// Lets `command` begin with no signal blocked. A program inherits the mask of who starts it, over execve(2) too,
-/// and ours may block all.
+/// Lets `command` begin with no signal blocked. A program inherits the mask of who starts it, over
+/// execve(2) too, and ours may block all.
 pub fn unblock_signals(command: &mut Command) {
     let unblock = || {
         signals::set_mask(0);

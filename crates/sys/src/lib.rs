@@ -1,12 +1,12 @@
 //! Typed Linux system calls without libc and without a heap.
 //!
-//! This crate is the one door to the kernel for the sealed child (`crates/child`), and the door for those calls
-//! that `nix` lacks in the runtime itself (clone3, the mount API of Linux 5.2, mount_setattr, bpf). It is the
-//! only crate in which `unsafe` is allowed; each block says why it is sound.
+//! This crate is the one door to the kernel for the sealed child (`crates/child`), and the door for those
+//! calls that `nix` lacks in the runtime itself (clone3, the mount API of Linux 5.2, mount_setattr, bpf). It
+//! is the only crate in which `unsafe` is allowed; each block says why it is sound.
 //!
-//! Every function is one system call, named as in the manual, and returns the kernel's answer: a value or an
-//! [`Errno`]. Descriptors are plain numbers ([`Fd`]): the child owns all of its descriptors until `execve`, so
-//! there is nothing to drop.
+//! Every function is one system call, named as in the manual, and returns the kernel's answer: a value or
+//! an [`Errno`]. Descriptors are plain numbers ([`Fd`]): the child owns all of its descriptors until
+//! `execve`, so there is nothing to drop.
 #![no_std]
 #![deny(missing_docs)]
 
@@ -53,8 +53,8 @@ pub type Answer<T> = Result<T, Errno>;
 ///
 /// The single place through which all of this crate enters the kernel.
 fn call(number: usize, a: [usize; 6]) -> Answer<usize> {
-    // SAFETY: the wrappers of this crate pass only pointers derived from references that outlive the call, with
-    // lengths of the objects behind them; a system call does not touch memory that it was not given.
+    // SAFETY: the wrappers of this crate pass only pointers derived from references that outlive the call,
+    // with lengths of the objects behind them; a system call does not touch memory that it was not given.
     let answer = unsafe { arch::syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5]) };
     if answer > usize::MAX - 4096 { Err(Errno((answer as isize).unsigned_abs() as u16)) } else { Ok(answer) }
 }

@@ -15,8 +15,8 @@ pub mod flag {
     pub const NETWORK: u64 = 0x4000_0000;
 }
 
-/// setns(2): joins the namespace behind `namespace`, which must be of the type that `kind` (a CLONE_NEW* flag)
-/// names, else EINVAL.
+/// setns(2): joins the namespace behind `namespace`, which must be of the type that `kind` (a
+/// CLONE_NEW* flag) names, else EINVAL.
 pub fn join(namespace: Fd, kind: u64) -> Answer<()> {
     call(arch::SETNS, [namespace.raw(), kind as usize, 0, 0, 0, 0]).map(drop)
 }
@@ -36,7 +36,8 @@ pub fn set_domainname(name: &[u8]) -> Answer<()> {
     call(arch::SETDOMAINNAME, [name.as_ptr() as usize, name.len(), 0, 0, 0, 0]).map(drop)
 }
 
-/// NS_GET_NSTYPE of ioctl_ns(2): the CLONE_NEW* flag of the namespace behind `namespace`. ENOTTY when it is none.
+/// NS_GET_NSTYPE of ioctl_ns(2): the CLONE_NEW* flag of the namespace behind
+/// `namespace`. ENOTTY when it is none.
 pub fn kind_of(namespace: Fd) -> Answer<u64> {
     const NS_GET_NSTYPE: usize = 0xb703;
     call(arch::IOCTL, [namespace.raw(), NS_GET_NSTYPE, 0, 0, 0, 0]).map(|kind| kind as u64)

@@ -7,8 +7,8 @@ use crate::{Answer, Errno, Fd, arch, call, pointer};
 
 /// The table of pointers to C strings that execve(2) wants, ended by a null pointer.
 ///
-/// It lies in memory of its own, for no stack can hold the table of a large environment, and is never freed: it
-/// goes with the execve.
+/// It lies in memory of its own, for no stack can hold the table of a large environment, and is
+/// never freed: it goes with the execve.
 pub struct Table<'s> {
     places: &'static mut [*const u8],
     filled: usize,
@@ -31,8 +31,8 @@ impl<'s> Table<'s> {
     }
 }
 
-/// execveat(2): `path` relative to `directory`; with an empty path and AT_EMPTY_PATH in `flags` the file behind
-/// the descriptor itself. Returns only to say why it failed.
+/// execveat(2): `path` relative to `directory`; with an empty path and AT_EMPTY_PATH in `flags` the file
+/// behind the descriptor itself. Returns only to say why it failed.
 pub fn replace(directory: Fd, path: &CStr, arguments: &Table, environment: &Table, flags: u32) -> Errno {
     let (arguments, environment) = (arguments.address(), environment.address());
     replace_raw(directory, path, arguments, environment, flags)

@@ -1,5 +1,5 @@
-//! What a program without libc needs to be one: the entry point, the memory functions to which the compiler turns
-//! copies, the panic handler, and the bytes that were appended to the image.
+//! What a program without libc needs to be one: the entry point, the memory functions to which the compiler
+//! turns copies, the panic handler, and the bytes that were appended to the image.
 //!
 //! Compiled only into the sealed child (feature `program`).
 
@@ -20,10 +20,11 @@ global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call cr
 #[cfg(target_arch = "aarch64")]
 global_asm!(".globl _start", "_start:", "mov x29, xzr", "bl crate_run_main", "brk #1");
 
-/// The bytes that the runtime has appended to this program: their length (u32, little-endian), then themselves.
+/// The bytes that the runtime has appended to this program: their length (u32, little-endian), then
+/// themselves.
 pub fn appended() -> &'static [u8] {
-    // SAFETY: the runtime maps the segment read-only and writes the length of what follows into its first four
-    // bytes; the image is sealed, so it cannot change.
+    // SAFETY: the runtime maps the segment read-only and writes the length of what follows into its first
+    // four bytes; the image is sealed, so it cannot change.
     unsafe {
         let start = &raw const appended_start;
         let length = u32::from_le_bytes(*start.cast::<[u8; 4]>());

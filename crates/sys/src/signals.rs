@@ -36,8 +36,8 @@ pub fn set_mask(mask: u64) {
     let _ = call(arch::SIGPROCMASK, [SIG_SETMASK, pointer(&mask), 0, 8, 0, 0]);
 }
 
-/// signalfd4(2) on a signalfd that is there: from now on it takes every signal, also those of 32 to 34 that a libc
-/// keeps for its own threads and leaves out of its sets.
+/// signalfd4(2) on a signalfd that is there: from now on it takes every signal, also those of 32 to 34 that a
+/// libc keeps for its own threads and leaves out of its sets.
 pub fn take_all(signalfd: Fd) -> Answer<()> {
     let all = u64::MAX;
     call(arch::SIGNALFD4, [signalfd.raw(), pointer(&all), 8, 0, 0, 0]).map(drop)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::token::{Token, Tokens, unescaped};
 use super::valid_part;
 
-/// The first byte of the value of each wanted pointer that leads to one; a name that stands twice leads to its
-/// first value. The answer is that of [`super::locate`], without a new look at the text for each pointer.
+/// The first byte of the value of each wanted pointer that leads to one; a name that stands twice leads to
+/// its first value. The answer is that of [`super::locate`], without a new look at the text for each pointer.
 pub fn locate_all<'w>(text: &[u8], wanted: &BTreeSet<&'w str>) -> BTreeMap<&'w str, usize> {
     let mut search = Search { tokens: Tokens::new(valid_part(text)), wanted, found: BTreeMap::new() };
     if let Some(whole) = search.tokens.value() {
@@ -22,8 +22,8 @@ struct Search<'t, 's, 'w> {
 }
 
 impl Search<'_, '_, '_> {
-    /// Goes behind the value, and into it only on the way to a wanted pointer: so the depth of the recursion is
-    /// that of the longest wanted pointer, whatever the text is.
+    /// Goes behind the value, and into it only on the way to a wanted pointer: so the depth of the recursion
+    /// is that of the longest wanted pointer, whatever the text is.
     fn visit(&mut self, value: &Token, path: &mut String) {
         if let Some(pointer) = self.wanted.get(path.as_str()) {
             self.found.entry(pointer).or_insert(value.start);

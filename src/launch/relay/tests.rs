@@ -128,7 +128,8 @@ fn what_is_no_master_is_refused() {
     assert!(Relay::new(pipe.into(), scene.input.0.as_fd(), scene.output.1.as_fd()).is_err());
 }
 
-/// A program has read the end, or a change of modes has swept it away; but one that waits to be read is enough.
+/// A program has read the end, or a change of modes has swept it away; but one that waits to be read is
+/// enough.
 #[test]
 fn the_end_is_typed_again_when_it_is_gone() {
     let scene = scene();

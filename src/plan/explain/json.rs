@@ -32,8 +32,9 @@ struct Entry<'a> {
     undo: Option<String>,
     /// The way that is taken when the kernel refuses the first one.
     alternative: Option<Alternative>,
-    /// What passes between the sides directly before: `arrival` (the child waits), `release` (it goes on),
-    /// `catch-up` (it waits if the host is not done with its last steps, which it does while the child works), null.
+    /// What passes between the sides directly before: `arrival` (the child waits), `release`
+    /// (it goes on), `catch-up` (it waits if the host is not done with its last steps, which it
+    /// does while the child works), null.
     rendezvous: Option<&'static str>,
 }
 

@@ -6,8 +6,9 @@
 //!                                                         mkdir(2) flock(2)
 //! ```
 //!
-//! Left is what is done, and which place of config.json asks for it; right is why, what is undone when a later
-//! step fails, and the pages of the manual. Where the turn goes from one side to the other, a line says so.
+//! Left is what is done, and which place of config.json asks for it; right is why, what is
+//! undone when a later step fails, and the pages of the manual. Where the turn goes from one
+//! side to the other, a line says so.
 
 use std::fmt::Write as _;
 

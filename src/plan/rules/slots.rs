@@ -28,7 +28,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
         Action::Host(Host::OpenGate) => vec![Slot::GATE],
         Action::Host(Host::ConnectConsole { .. }) => vec![Slot::CONSOLE],
         Action::Host(Host::GiveBirth { .. }) => vec![Slot::LINE],
-        Action::Child(Op::AttachRoot { .. }) => vec![Slot::ROOT],
+        Action::Child(Op::AttachRoot { .. } | Op::AttachLockedRoot {}) => vec![Slot::ROOT],
         Action::Child(Op::OpenProc {}) => vec![Slot::PROC],
         Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
         Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],
@@ -36,14 +36,20 @@ fn filled_by(step: &Step) -> Vec<Slot> {
     }
 }
 
+/// The slots that a step takes, on either of its ways.
 fn used(step: &Step) -> Vec<Slot> {
-    use Operation as Op;
-    let operation = match &step.action {
-        Action::Host(HostAction::JoinPidNamespace { slot }) => return vec![*slot],
-        Action::Host(HostAction::FillTmpfs { tree, .. }) => return vec![*tree],
-        Action::Host(_) => return Vec::new(),
-        Action::Child(operation) => operation,
+    let mut slots = match &step.action {
+        Action::Host(HostAction::JoinPidNamespace { slot }) => vec![*slot],
+        Action::Host(HostAction::FillTmpfs { tree, .. }) => vec![*tree],
+        Action::Host(_) => Vec::new(),
+        Action::Child(operation) => taken_by(operation),
     };
+    slots.extend(step.alternative.iter().flat_map(taken_by));
+    slots
+}
+
+fn taken_by(operation: &Operation) -> Vec<Slot> {
+    use Operation as Op;
     match operation {
         Op::JoinNamespace { namespace, .. } => vec![*namespace],
         Op::EnterTime { .. } | Op::SetParameter { .. } | Op::SetLabel { .. } => vec![Slot::PROC],
@@ -58,6 +64,7 @@ fn used(step: &Step) -> Vec<Slot> {
         Op::MountNew { .. }
         | Op::ChangeMount { .. }
         | Op::MountInside { .. }
+        | Op::MountLocked { .. }
         | Op::MakeDevice { .. }
         | Op::MakeLink { .. }
         | Op::PivotRoot {}

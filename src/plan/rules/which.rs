@@ -178,13 +178,14 @@ pub fn sets_root_propagation(step: &Step) -> bool {
 }
 
 pub fn attaches_root(step: &Step) -> bool {
-    matches!(child(step), Some(Op::AttachRoot { .. }))
+    matches!(child(step), Some(Op::AttachRoot { .. } | Op::AttachLockedRoot {}))
 }
 
 /// Attaches a mount that the configuration lists.
 pub fn mounts(step: &Step) -> bool {
     let mounts =
         matches!(child(step), Some(Op::MountNew { .. } | Op::MountTree { .. } | Op::ChangeMount { .. }));
+    let mounts = mounts || matches!(child(step), Some(Op::MountLocked { .. }));
     mounts && step.feature == "mounts"
 }
 

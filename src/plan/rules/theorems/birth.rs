@@ -1,0 +1,105 @@
+//! The birth, who the newborn is, and the namespaces it is in.
+
+use crate::plan::rules::Claim::{Before, Needs, Once};
+use crate::plan::rules::{Rule, which};
+
+pub(super) const RULES: &[Rule] = &[
+    // Birth and identity.
+    Rule {
+        name: "there is one birth",
+        claim: Once(which::birth),
+        reason: "a container has one first process",
+        source: "runtime.md, Create",
+    },
+    Rule {
+        name: "the host opens before the birth",
+        claim: Before(which::opens_for_child, which::birth),
+        reason: "what is opened later is not inherited, and its path could have been exchanged by then",
+        source: "clone(2)",
+    },
+    Rule {
+        name: "a pid namespace is joined before the birth",
+        claim: Before(which::joins_pids, which::birth),
+        reason: "setns changes the pid namespace of later children only",
+        source: "pid_namespaces(7)",
+    },
+    Rule {
+        name: "the host acts on the newborn after the birth",
+        claim: Before(which::birth, which::acts_on_newborn),
+        reason: "before it there is no process",
+        source: "clone(2)",
+    },
+    Rule {
+        name: "the child acts after the birth",
+        claim: Before(which::birth, which::of_child),
+        reason: "before it there is no process",
+        source: "clone(2)",
+    },
+    Rule {
+        name: "a new user namespace gets its maps",
+        claim: Needs(which::birth_in_user_namespace, which::writes_maps),
+        reason: "without maps every id is the overflow id, and execve takes all capabilities away",
+        source: "user_namespaces(7)",
+    },
+    Rule {
+        name: "the id maps come before any step of the child",
+        claim: Before(which::writes_maps, which::of_child),
+        reason: "the child runs its program only when it has them",
+        source: "user_namespaces(7)",
+    },
+    Rule {
+        name: "the id maps come before the host waits",
+        claim: Before(which::writes_maps, which::meets),
+        reason: "the child waits for its maps and the host for the child: neither would go on",
+        source: "futex(2)",
+    },
+    // Namespaces.
+    Rule {
+        name: "a user namespace is joined first",
+        claim: Before(which::joins_user, which::joins_other),
+        reason: "it gives the powers to join the namespaces that it owns",
+        source: "setns(2)",
+    },
+    Rule {
+        name: "who joins a user namespace is born again in it",
+        claim: Needs(which::joins_user, which::is_born_again),
+        reason: "the namespaces of the first birth would belong to the user namespace of the runtime",
+        source: "user_namespaces(7)",
+    },
+    Rule {
+        name: "namespaces are joined before the second birth",
+        claim: Before(which::joins, which::is_born_again),
+        reason: "the process that joins them is the one that ends there",
+        source: "setns(2)",
+    },
+    Rule {
+        name: "the reborn process is adopted",
+        claim: Needs(which::is_born_again, which::adopts),
+        reason: "the host would wait for the end of the wrong process",
+        source: "waitid(2)",
+    },
+    Rule {
+        name: "the second birth comes before anything is done inside",
+        claim: Before(which::is_born_again, which::inside_namespaces),
+        reason: "what the first process does in its own namespaces is done to the host",
+        source: "namespaces(7)",
+    },
+    Rule {
+        name: "namespaces are joined before anything is done inside them",
+        claim: Before(which::joins, which::inside_namespaces),
+        reason: "mounts, names and parameters belong to the namespaces of the process that makes them",
+        source: "namespaces(7)",
+    },
+    Rule {
+        name: "the cgroup namespace is made before cgroups are mounted",
+        claim: Before(which::makes_cgroup_namespace, which::mounts_cgroups),
+        reason: "the mount would show the host's hierarchy from its root",
+        source: "cgroup_namespaces(7)",
+    },
+    Rule {
+        name: "the time namespace is made before it is entered",
+        claim: Before(which::makes_time_namespace, which::enters_time),
+        reason: "unshare puts later children into it, and offsets can be set only while nobody is in it",
+        source: "time_namespaces(7)",
+    },
+];

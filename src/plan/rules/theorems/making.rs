@@ -1,0 +1,81 @@
+//! What the host makes and writes down before the birth: the records, the cgroup.
+
+use crate::plan::rules::Claim::{Before, First, Once, PhasesInOrder, SlotsFilled};
+use crate::plan::rules::{Rule, which};
+
+pub(super) const RULES: &[Rule] = &[
+    // What is written down, before and after.
+    Rule {
+        name: "the id is reserved first",
+        claim: First(which::reserves),
+        reason: "two commands with the same id would build into each other",
+        source: "runtime.md, Create",
+    },
+    Rule {
+        name: "the intent is recorded before anything is made",
+        claim: Before(which::records_intent, which::acts),
+        reason: "a runtime that dies leaves something behind that nobody knows how to remove",
+        source: "runtime.md, Delete",
+    },
+    Rule {
+        name: "there is one record of the intent",
+        claim: Once(which::records_intent),
+        reason: "delete has to know what create was about to make",
+        source: "runtime.md, Delete",
+    },
+    Rule {
+        name: "phases follow each other",
+        claim: PhasesInOrder,
+        reason: "a lecture, a trace and an error message tell the plan phase by phase",
+        source: "plan/step.rs",
+    },
+    Rule {
+        name: "slots are filled before they are used",
+        claim: SlotsFilled,
+        reason: "a step would act on a descriptor that is not open",
+        source: "crates/plan/src/slot.rs",
+    },
+    // The cgroup.
+    Rule {
+        name: "the cgroup exists before the birth",
+        claim: Before(which::creates_cgroup, which::birth),
+        reason: "a process that is moved later has run outside before, and the move takes long",
+        source: "clone(2), CLONE_INTO_CGROUP",
+    },
+    Rule {
+        name: "the cgroup exists before its files are written",
+        claim: Before(which::creates_cgroup, which::writes_limit),
+        reason: "the files of a limit lie in the directory of the cgroup",
+        source: "cgroups(7)",
+    },
+    Rule {
+        name: "controllers are enabled before their files are written",
+        claim: Before(which::enables_controllers, which::writes_limit),
+        reason: "the files of a controller appear when the parent enables it",
+        source: "cgroups(7), cgroup.subtree_control",
+    },
+    Rule {
+        name: "limits are written before the birth",
+        claim: Before(which::writes_early_limit, which::birth),
+        reason: "no moment may exist at which the container runs without them",
+        source: "config-linux.md, Control groups",
+    },
+    Rule {
+        name: "limits that would forbid the birth come after it",
+        claim: Before(which::birth, which::writes_late_limit),
+        reason: "with pids.max at 0 clone3 answers EAGAIN",
+        source: "cgroups(7), pids",
+    },
+    Rule {
+        name: "every limit is written before the container is created",
+        claim: Before(which::writes_limit, which::records_created),
+        reason: "the program may start at once",
+        source: "config-linux.md, Control groups",
+    },
+    Rule {
+        name: "devices are filtered before anything but the sealed child runs",
+        claim: Before(which::filters_devices, which::lets_others_run),
+        reason: "a hook or the program could open a device of the host before the filter is there",
+        source: "bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE",
+    },
+];
