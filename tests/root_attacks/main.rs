@@ -11,6 +11,7 @@ mod canary;
 mod inputs;
 mod kernel;
 mod leaks;
+mod locks;
 mod masks;
 mod places;
 mod procfs;
