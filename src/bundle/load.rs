@@ -139,6 +139,10 @@ fn version_finding(version: &str) -> Option<Finding> {
             && part.bytes().all(|b| b.is_ascii_digit())
             && (*part == "0" || !part.starts_with('0'))
     };
+    if version.is_empty() {
+        let message = "there is no ociVersion";
+        return Some(Finding::error(at, message).cure("add \"ociVersion\": \"1.2.0\""));
+    }
     if numbers.len() != 3 || !numbers.iter().all(is_number) {
         let message = format!("ociVersion {version:?} is not a semantic version");
         return Some(Finding::error(at, message).cure("write it like 1.2.0"));
