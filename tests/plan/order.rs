@@ -1,6 +1,8 @@
 //! Compiled plans keep the rules, and the rules can be broken.
 
-use crate_run::plan::rules::{Claim, RULES, Which, violations};
+use std::collections::BTreeSet;
+
+use crate_run::plan::rules::{self, Claim, Which, violations};
 use crate_run::plan::undo::{Undo, undo};
 use crate_run::plan::{Action, HostAction, Phase, Plan};
 use crate_run_plan::Operation;
@@ -70,7 +72,7 @@ fn broken(plan: &Plan, claim: &Claim) -> Option<Plan> {
 #[test]
 fn each_rule_can_be_broken_by_exchanging_steps() {
     let plans = plans();
-    for rule in RULES {
+    for rule in rules::all() {
         let mut mutants = plans.iter().filter_map(|plan| broken(plan, &rule.claim)).peekable();
         assert!(mutants.peek().is_some(), "no plan has what this rule is about: {}", rule.name);
         for mutant in mutants {
@@ -109,8 +111,9 @@ fn a_slot_that_nothing_fills_is_seen() {
 
 #[test]
 fn names_of_rules_are_different() {
-    for (index, rule) in RULES.iter().enumerate() {
-        assert!(RULES[..index].iter().all(|earlier| earlier.name != rule.name), "{}", rule.name);
+    let mut names = BTreeSet::new();
+    for rule in rules::all() {
+        assert!(names.insert(rule.name), "{}", rule.name);
         assert!(!rule.reason.is_empty() && !rule.source.is_empty(), "{}", rule.name);
     }
 }
