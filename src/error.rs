@@ -176,7 +176,7 @@ impl Error {
         Self::File { doing, path: path.to_owned(), source }
     }
 
-    /// The configuration is wrong in these places. Only the first [`MOST_KEPT`] are kept: each is looked for
+    /// The configuration is wrong in these places. Only the first 128 are kept: each is looked for
     /// in the text, and nobody reads more.
     pub fn config(file: PathBuf, text: Rc<Vec<u8>>, mut findings: Vec<Finding>) -> Self {
         findings.truncate(MOST_KEPT);

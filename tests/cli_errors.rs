@@ -295,6 +295,9 @@ fn hooks_and_mounts_must_make_sense() {
     let hooks = json!({ "poststop": [{ "path": "relative" }] });
     let message = "the path \"relative\" of the poststop hook is not absolute";
     wrong.finds("/hooks", hooks, message, "/hooks/poststop/0/path");
+    let hooks = json!({ "createContainer": [{ "path": "/x\u{0}y" }] });
+    let message = "a NUL character in the path, args or env of a hook";
+    wrong.finds("/hooks", hooks, message, "/hooks/createContainer/0");
     let hooks = json!({ "prestart": [{ "path": "/x", "timeout": 0 }] });
     let message = "the timeout of a hook must be greater than zero";
     wrong.finds("/hooks", hooks, message, "/hooks/prestart/0/timeout");

@@ -112,9 +112,10 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
                 let message = "the timeout of a hook must be greater than zero";
                 found.push(Finding::error(at.key("timeout"), message).cure("leave it out for no limit"));
             }
-            let strings = entry.args().iter().flatten().chain(entry.env().iter().flatten());
-            if strings.into_iter().any(|text| text.contains('\0')) {
-                found.push(Finding::error(at, "the arguments of a hook must be free of NUL characters"));
+            let mut strings = entry.args().iter().flatten().chain(entry.env().iter().flatten());
+            let in_path = entry.path().as_os_str().as_encoded_bytes().contains(&0);
+            if in_path || strings.any(|text| text.contains('\0')) {
+                found.push(Finding::error(at, "a NUL character in the path, args or env of a hook"));
             }
         }
     }
