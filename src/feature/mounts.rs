@@ -346,7 +346,10 @@ pub fn steps(
                 step
             }
             (Kind::Bind { source, depth }, Some(attach)) if namespaces.has(flag::USER) => {
-                let why = format!("{source} of the host appears at {}, with what the host has locked", mount.target);
+                let why = format!(
+                    "{source} of the host appears at {}, with what the host has locked",
+                    mount.target
+                );
                 let locked = locked(mount, source, *depth, &tree_change(&mount.options, rootfs));
                 // Root inside may not be let through to the source; the host's own clone has no locks.
                 let step = plan.child(FEATURE, locked, why);
@@ -375,7 +378,8 @@ pub fn steps(
 
 /// A bind mount that is cloned in the child's own mount namespace.
 fn locked(mount: &Mount, source: &OutsidePath, depth: Depth, change: &TreeChange) -> Operation {
-    let propagation = |deep| change.propagation.filter(|(_, wanted)| *wanted == deep).map_or(0, |(kind, _)| kind);
+    let propagation =
+        |deep| change.propagation.filter(|(_, wanted)| *wanted == deep).map_or(0, |(kind, _)| kind);
     Operation::MountLocked {
         source: source.text(),
         tree: u32::from(depth == Depth::Tree),
