@@ -8,7 +8,6 @@ const PR_CAPBSET_READ: usize = 23;
 const PR_CAPBSET_DROP: usize = 24;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
 const PR_GET_NO_NEW_PRIVS: usize = 39;
-const PR_GET_SECCOMP: usize = 21;
 const PR_CAP_AMBIENT: usize = 47;
 
 fn prctl(option: usize, a: usize, b: usize) -> Answer<usize> {
@@ -23,11 +22,6 @@ pub fn set_groups(groups: &[u32]) -> Answer<()> {
 /// The setgroups(2) call on a list in bytes of native order that need not be aligned.
 pub fn set_groups_from(bytes: &[u8]) -> Answer<()> {
     call(arch::SETGROUPS, [bytes.len() / 4, bytes.as_ptr() as usize, 0, 0, 0, 0]).map(drop)
-}
-
-/// getgroups(2): how many supplementary groups there are.
-pub fn group_count() -> Answer<usize> {
-    call(arch::GETGROUPS, [0; 6])
 }
 
 /// setresuid(2): real, effective and saved user at once.
@@ -106,16 +100,6 @@ pub fn raise_ambient(capability: u32) -> Answer<()> {
     prctl(PR_CAP_AMBIENT, 2, capability as usize).map(drop)
 }
 
-/// PR_CAP_AMBIENT_CLEAR_ALL.
-pub fn clear_ambient() -> Answer<()> {
-    prctl(PR_CAP_AMBIENT, 4, 0).map(drop)
-}
-
-/// PR_CAP_AMBIENT_IS_SET.
-pub fn ambient_has(capability: u32) -> Answer<bool> {
-    prctl(PR_CAP_AMBIENT, 1, capability as usize).map(|answer| answer == 1)
-}
-
 /// PR_SET_NO_NEW_PRIVS.
 pub fn set_no_new_privileges() -> Answer<()> {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
@@ -124,11 +108,6 @@ pub fn set_no_new_privileges() -> Answer<()> {
 /// PR_GET_NO_NEW_PRIVS.
 pub fn no_new_privileges() -> Answer<bool> {
     prctl(PR_GET_NO_NEW_PRIVS, 0, 0).map(|answer| answer == 1)
-}
-
-/// PR_GET_SECCOMP: 0 without a filter, 2 with one.
-pub fn seccomp_mode() -> Answer<u32> {
-    prctl(PR_GET_SECCOMP, 0, 0).map(|mode| mode as u32)
 }
 
 #[repr(C)]

@@ -207,11 +207,6 @@ pub fn unlink(directory: Fd, name: &CStr) -> Answer<()> {
     call(arch::UNLINKAT, [directory.raw(), name.as_ptr() as usize, 0, 0, 0, 0]).map(drop)
 }
 
-/// fchmod(2).
-pub fn change_mode(fd: Fd, mode: u32) -> Answer<()> {
-    call(arch::FCHMOD, [fd.raw(), mode as usize, 0, 0, 0, 0]).map(drop)
-}
-
 /// fchownat(2) of the file behind `fd` itself, which may be an O_PATH descriptor.
 pub fn change_owner(fd: Fd, uid: u32, gid: u32) -> Answer<()> {
     let arguments =

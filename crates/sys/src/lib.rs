@@ -1,7 +1,7 @@
 //! Typed Linux system calls without libc and without a heap.
 //!
 //! This crate is the one door to the kernel for the sealed child (`crates/child`), and the door for those
-//! calls that `nix` lacks in the runtime itself (clone3, the mount API of Linux 5.2, mount_setattr, bpf). It
+//! calls that `rustix` lacks in the runtime itself (clone3, the mount API of Linux 5.2, mount_setattr, bpf). It
 //! is the only crate in which `unsafe` is allowed; each block says why it is sound.
 //!
 //! Every function is one system call, named as in the manual, and returns the kernel's answer: a value or
