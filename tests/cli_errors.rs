@@ -429,9 +429,12 @@ fn is_root() -> bool {
 }
 
 /// The build's own directory may be closed to others.
+/// Copied by another process: a descriptor open for writing here would be inherited by what another test starts
+/// at this moment, and execve(2) would answer ETXTBSY.
 fn copy_for_everybody(directory: &Path) -> PathBuf {
     let copy = directory.join("crate-run");
-    fs::copy(env!("CARGO_BIN_EXE_crate-run"), &copy).expect("a copy");
+    let made = Command::new("cp").arg(env!("CARGO_BIN_EXE_crate-run")).arg(&copy).status();
+    assert!(made.expect("cp").success());
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("a mode");
     copy
 }
