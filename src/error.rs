@@ -41,8 +41,10 @@ pub enum Error {
     /// The machine is no place for containers.
     #[error("{0}")]
     Unsupported(String),
+    /// There is no container of this id.
     #[error("{}: {id}", phrase::DOES_NOT_EXIST)]
     NotFound { id: String },
+    /// The id is taken.
     #[error("{}: {id}", phrase::EXISTS)]
     Exists { id: String },
     /// The container is in a state in which this cannot be done.
@@ -54,8 +56,10 @@ pub enum Error {
     /// A step of a plan failed.
     #[error("{}", .0.sentence())]
     Step(Box<StepError>),
+    /// Something about the cgroup outside a plan: at kill, at delete.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    /// A file or directory of our own could not be used.
     #[error("cannot {doing} {}: {}", path.display(), plain(source))]
     File { doing: &'static str, path: PathBuf, source: io::Error },
     /// Something did not happen in time.

@@ -68,24 +68,7 @@ impl Bundle {
             return Err(source.error(vec![finding]));
         }
         let namespaces = namespaces::resolve(spec);
-        let mut found = source.findings.clone();
-        found.extend(rootfs::findings(spec, directory));
-        found.extend(namespaces::findings(spec));
-        found.extend(identity::findings(spec, &namespaces));
-        found.extend(time::findings(spec, &namespaces));
-        found.extend(mounts::findings(spec, directory));
-        found.extend(devices::findings(spec, &namespaces, host));
-        found.extend(masks::findings(spec));
-        found.extend(uts::findings(spec, &namespaces));
-        found.extend(sysctl::findings(spec, &namespaces));
-        found.extend(terminal::findings(terminal::resolve(spec), master));
-        found.extend(capabilities::findings(spec, host));
-        found.extend(lsm::findings(spec, host));
-        found.extend(limits::findings(spec));
-        found.extend(network::findings(spec));
-        found.extend(process::findings(spec));
-        found.extend(hooks::findings(spec));
-        found.extend(cgroup::findings(spec));
+        let mut found = findings(source, host, &namespaces, master);
         let (filter, in_profile) = seccomp::resolve(spec);
         found.extend(in_profile);
         let group = cgroup::resolve(spec, id).map_err(|errors| found.extend(errors)).ok();
@@ -128,4 +111,34 @@ impl Bundle {
     pub fn hook_state(&self, id: &ContainerId) -> HookState {
         HookState { id: id.clone(), bundle: self.directory.clone(), annotations: self.annotations.clone() }
     }
+}
+
+/// What the features find, each in its part of the configuration. Those whose check is their work (the filter's
+/// compiler, the place of the cgroup) are asked by [`Bundle::check`].
+fn findings(
+    source: &Source,
+    host: &Host,
+    namespaces: &namespaces::Namespaces,
+    master: &terminal::Master,
+) -> Vec<Finding> {
+    let (spec, directory) = (&source.spec, source.directory.as_path());
+    let mut found = source.findings.clone();
+    found.extend(rootfs::findings(spec, directory));
+    found.extend(namespaces::findings(spec));
+    found.extend(identity::findings(spec, namespaces));
+    found.extend(time::findings(spec, namespaces));
+    found.extend(mounts::findings(spec, directory));
+    found.extend(devices::findings(spec, namespaces, host));
+    found.extend(masks::findings(spec));
+    found.extend(uts::findings(spec, namespaces));
+    found.extend(sysctl::findings(spec, namespaces));
+    found.extend(terminal::findings(terminal::resolve(spec), master));
+    found.extend(capabilities::findings(spec, host));
+    found.extend(lsm::findings(spec, host));
+    found.extend(limits::findings(spec));
+    found.extend(network::findings(spec));
+    found.extend(process::findings(spec));
+    found.extend(hooks::findings(spec));
+    found.extend(cgroup::findings(spec));
+    found
 }

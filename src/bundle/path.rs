@@ -20,6 +20,7 @@ impl OutsidePath {
         (!whole.as_os_str().as_bytes().contains(&0)).then_some(Self(whole))
     }
 
+    /// For the runtime's own look-ups.
     pub fn as_path(&self) -> &Path {
         &self.0
     }
@@ -58,6 +59,7 @@ impl InsidePath {
         Some(Self(format!("/{}", parts.join("/"))))
     }
 
+    /// Clean: one leading slash, no `.`, `..` or double slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }

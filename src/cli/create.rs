@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::launch::Launch;
 use crate::plan::compile::{Gate, compile};
 
+/// Makes the container up to its gate. Errors: the configuration, or the step that failed; nothing is left then.
 pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error> {
     making::check_preserved(create.making.preserve_fds)?;
     let (store, id) = (making::store(global)?, making::id(&create.id)?);

@@ -17,7 +17,7 @@ pub struct Row {
     pub id: String,
     /// The first process as the host sees it; 0 when the container is stopped.
     pub pid: i32,
-    /// `creating`, `created`, `running`, `paused` or `stopped`.
+    /// `creating`, `created`, `running` or `stopped`.
     pub status: String,
     /// Absolute path.
     pub bundle: String,

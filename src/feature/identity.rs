@@ -60,16 +60,6 @@ impl Line {
     }
 }
 
-impl Identity {
-    /// The host's number for the user `uid` of the container.
-    pub fn host_uid(&self, uid: u32) -> Option<u32> {
-        match &self.maps {
-            None => Some(uid),
-            Some(maps) => maps.uids.iter().find_map(|line| line.outside_of(uid)),
-        }
-    }
-}
-
 fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<Line> {
     let line = |m: &LinuxIdMapping| Line { inside: m.container_id(), outside: m.host_id(), size: m.size() };
     mappings.as_deref().unwrap_or_default().iter().map(line).collect()

@@ -4,21 +4,21 @@
 //! `undo` for the way back; `image` and `line` are the child as the host sees it; `start` and
 //! `foreground` are what comes after.
 
-pub mod birth;
+mod birth;
 pub mod caller;
-pub mod cause;
-pub mod connection;
+mod cause;
+mod connection;
 mod copyup;
-pub mod failure;
+mod failure;
 pub mod foreground;
 pub mod hook;
-pub mod image;
-pub mod line;
+mod image;
+mod line;
 pub mod perform;
-pub mod prepare;
-pub mod record;
+mod prepare;
+mod record;
 mod relay;
 pub mod start;
-pub mod undo;
+mod undo;
 
 pub use perform::Launch;

@@ -32,7 +32,7 @@ pub fn start(store: &Store, id: &ContainerId) -> Result<(), Error> {
                 "cannot start a container that is still being made: {id}"
             )));
         }
-        Status::Running | Status::Paused => {
+        Status::Running => {
             return Err(Error::WrongState(format!("cannot start an already running container: {id}")));
         }
     }

@@ -28,6 +28,7 @@ impl ContainerId {
         Self(format!("run-{:x}{:08x}", std::process::id(), now.as_nanos() as u32))
     }
 
+    /// The name itself, also that of the directory.
     pub fn as_str(&self) -> &str {
         &self.0
     }

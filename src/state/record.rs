@@ -21,23 +21,22 @@ pub enum Stage {
     Created,
 }
 
-/// A status as the specification names it (runtime.md, State), and `paused`.
+/// A status as the specification names it (runtime.md, State).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Creating,
     Created,
     Running,
-    Paused,
     Stopped,
 }
 
 impl Status {
+    /// The word for it (runtime.md, State).
     pub fn word(self) -> &'static str {
         match self {
             Status::Creating => "creating",
             Status::Created => "created",
             Status::Running => "running",
-            Status::Paused => "paused",
             Status::Stopped => "stopped",
         }
     }

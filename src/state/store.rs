@@ -38,10 +38,12 @@ pub struct Container {
 }
 
 impl Store {
+    /// The containers below `root`, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
         Self { root }
     }
 
+    /// The directory of all containers.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -175,10 +177,12 @@ fn is_at(directory: &File, path: &Path) -> bool {
 }
 
 impl Container {
+    /// The name of the container.
     pub fn id(&self) -> &ContainerId {
         &self.id
     }
 
+    /// The container's directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
