@@ -113,8 +113,8 @@ impl Bundle {
     }
 }
 
-/// What the features find, each in its part of the configuration. Those whose check is their work (the filter's
-/// compiler, the place of the cgroup) are asked by [`Bundle::check`].
+/// What the features find, each in its part of the configuration. Those whose check is their work (the
+/// filter's compiler, the place of the cgroup) are asked by [`Bundle::check`].
 fn findings(
     source: &Source,
     host: &Host,

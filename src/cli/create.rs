@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::launch::Launch;
 use crate::plan::compile::{Gate, compile};
 
-/// Makes the container up to its gate. Errors: the configuration, or the step that failed; nothing is left then.
+/// Makes the container up to its gate. Errors: the configuration, or the step that failed; nothing is left
+/// then.
 pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error> {
     making::check_preserved(create.making.preserve_fds)?;
     let (store, id) = (making::store(global)?, making::id(&create.id)?);
@@ -17,8 +18,6 @@ pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error>
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     launch.perform()?;
     launch.conclude()?;
-    for finding in &bundle.warnings {
-        log.warning(&format!("{}: {}", finding.at, finding.message));
-    }
+    making::tell_warnings(&bundle, log);
     Ok(0)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::bundle::path::OutsidePath;
 use crate::bundle::{Bundle, Source};
 use crate::cli::args::{CgroupManager, Global, Making};
+use crate::cli::log::Log;
 use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
@@ -92,6 +93,14 @@ pub fn prepare(
     let preserved = making.preserve_fds;
     let request = Request { id, gate, master, preserved, keyring, pid_file, pidfd_socket };
     Ok(Order { source, bundle, request })
+}
+
+/// What the configuration asks for and does not get. Told when the container is
+/// made: who is refused has other worries.
+pub fn tell_warnings(bundle: &Bundle, log: &Log) {
+    for finding in &bundle.warnings {
+        log.warning(&format!("{}: {}", finding.at, finding.message));
+    }
 }
 
 fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {

@@ -30,9 +30,7 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     launch.perform()?;
     launch.conclude()?;
-    for finding in &bundle.warnings {
-        log.warning(&format!("{}: {}", finding.at, finding.message));
-    }
+    making::tell_warnings(&bundle, log);
     let (Some(container), Some(record)) = (launch.container.take(), launch.record.take()) else {
         return Ok(0);
     };

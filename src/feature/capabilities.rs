@@ -91,7 +91,7 @@ pub fn findings(spec: &Spec, host: &Host) -> Vec<Finding> {
     found
 }
 
-/// The first step of the tail.
+/// Before the ids: PR_CAPBSET_DROP takes CAP_SETPCAP, which setresuid(2) takes away.
 pub fn bounding(capabilities: &Option<Capabilities>, plan: &mut Plan) {
     if let Some(sets) = capabilities {
         let limit = Operation::LimitBounding { keep: sets.bounding };

@@ -131,7 +131,8 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
     found
 }
 
-/// What belongs here and is not carried out: without these the program would run otherwise than it was asked for.
+/// What belongs here and is not carried out: without these the program would run otherwise than it was asked
+/// for.
 fn not_yet(spec: &Spec) -> Vec<Finding> {
     let (process, linux) = (spec.process().as_ref(), spec.linux().as_ref());
     let asked = [

@@ -23,8 +23,7 @@ const QUOTED: u64 = 1024;
 /// Runs the hook to its end in the directory `bundle`; the error is one phrase.
 pub fn run(hook: &Hook, state: &str, bundle: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", hook.path.display());
-    // What the caller has left open is not for hooks; the container has been born by now, so nothing needs
-    // it.
+    // What the caller has left open is not for hooks; the container has been born, so nothing needs it.
     let _ = crate_run_sys::files::close_on_exec_from(3);
     let mut input = memory_file().map_err(failed)?;
     input.write_all(state.as_bytes()).and_then(|()| input.rewind()).map_err(failed)?;

@@ -50,6 +50,7 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
+    /// A start of which nothing has been done yet.
     pub fn new(
         store: &'a Store,
         source: &'a Source,

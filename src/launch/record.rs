@@ -54,14 +54,14 @@ impl Launch<'_> {
                 record.stage = Stage::Created;
             }
         }
-        // Whoever starts or deletes the container may need its configuration as it is now, for its later
-        // hooks.
+        // Whoever starts or deletes the container may need its configuration as it is now, for later hooks.
         if let Some(container) = &self.container {
             container.save_config(&self.source.text)?;
         }
         self.save()
     }
 
+    /// With `run`: the program has begun. (After `create` it is the gate that tells running from created.)
     pub(super) fn record_running(&mut self) -> Done {
         if let Some(record) = &mut self.record {
             record.stage = Stage::Created;

@@ -1,7 +1,7 @@
 //! The order of a container's birth, on one page.
 //!
-//! Every line is a feature, every function a phase, as a lecture takes them. Why a line stands where it stands
-//! is said here in one sentence, and in `rules` as something that can be checked.
+//! Every line is a feature, every function a phase, as a lecture takes them. Why a line stands where it
+//! stands is said here in one sentence, and in `rules` as something that can be checked.
 
 use crate::bundle::Bundle;
 use crate::bundle::path::OutsidePath;

@@ -49,7 +49,8 @@ impl Failure {
         self.errno == Some(errno)
     }
 
-    /// Does the kernel say that nothing is there? ENOTDIR: a component on the way is no directory (openat(2)).
+    /// Does the kernel say that nothing is there? ENOTDIR: a component on the way is no directory
+    /// (openat(2)).
     pub fn is_missing(&self) -> bool {
         self.is(Errno::ENOENT) || self.is(Errno::ENOTDIR)
     }

@@ -6,8 +6,9 @@
 //! which is execve. It makes no decision of its own: what could be chosen was chosen by the
 //! runtime, before this process existed.
 //!
-//! Read in this order: [`runner`] (the loop), then the operations by subject: [`namespace`], [`mount`],
-//! [`device`], [`mask`], [`terminal`], [`hook`], [`power`] (ids, capabilities, seccomp) and [`execute`].
+//! Read in this order: [`runner`] (the loop), [`failure`] (what an operation answers), [`inside`] (how a path
+//! of the image is looked up), then the operations by subject: [`namespace`], [`mount`], [`device`],
+//! [`mask`], [`terminal`], [`hook`], [`power`] (ids, capabilities, seccomp) and [`execute`].
 #![no_std]
 #![forbid(unsafe_code)]
 

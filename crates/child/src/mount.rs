@@ -57,8 +57,8 @@ pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
     Ok(())
 }
 
-/// The same with a clone that is made here: what a mount namespace of a new user namespace has inherited is locked,
-/// and so are clones of it. Root inside cannot take back what the host has set (mount_namespaces(7)).
+/// The same with a clone that is made here: what a mount namespace of a new user namespace has inherited is
+/// locked, and so are clones of it. Root inside cannot take back what the host has set (mount_namespaces(7)).
 pub fn attach_locked_root(runner: &mut Runner) -> Outcome {
     let here = files::openat2(Fd::CWD, c".", flag::O_PATH, 0, 0).named(Call::Openat2)?;
     let tree = mounts::clone_tree(here, c"", Depth::Tree).named(Call::OpenTree)?;

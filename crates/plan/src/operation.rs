@@ -152,9 +152,9 @@ operations! {
                   target: Text, rule: Number }
     /// A prepared detached tree onto `target` in the root.
     13 MountTree { tree: Slot, target: Text, rule: Number }
-    /// A clone of a tree of the host, made in the container's own mount namespace, where what the host has set on its
-    /// mounts is locked (mount_namespaces(7)), onto `target` in the root. `one_*` change the mount itself, `tree_*`
-    /// the whole tree.
+    /// A clone of a tree of the host, made in the container's own mount namespace, where what the host has
+    /// set on its mounts is locked (mount_namespaces(7)), onto `target` in the root. `one_*` change the
+    /// mount itself, `tree_*` the whole tree.
     25 MountLocked { source: Text, tree: Number, one_set: Wide, one_clear: Wide, one_propagation: Wide,
                      tree_set: Wide, tree_clear: Wide, tree_propagation: Wide, target: Text, rule: Number }
     /// The same for the tree of the root filesystem, which is the working directory.

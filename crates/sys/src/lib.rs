@@ -1,8 +1,9 @@
 //! Typed Linux system calls without libc and without a heap.
 //!
-//! This crate is the one door to the kernel for the sealed child (`crates/child`), and the door for those
-//! calls that `rustix` lacks in the runtime itself (clone3, the mount API of Linux 5.2, mount_setattr, bpf). It
-//! is the only crate in which `unsafe` is allowed; each block says why it is sound.
+//! This crate is the one door to the kernel for the sealed child (`crates/child`), and in the
+//! runtime the door for the same calls and for those that no crate has in the form they are needed
+//! (clone3, bpf; docs/adr/0006-own-system-call-layer.md). It is the only crate in which `unsafe` is
+//! allowed; each block says why it is sound.
 //!
 //! Every function is one system call, named as in the manual, and returns the kernel's answer: a value or
 //! an [`Errno`]. Descriptors are plain numbers ([`Fd`]): the child owns all of its descriptors until
