@@ -77,8 +77,9 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Carries out the plan up to the point at which the child goes its own way. On failure everything is
-    /// undone.
+    /// Carries out the plan up to the point at which the child goes its own way.
+    ///
+    /// Errors: the step that failed, on either side. Everything is undone then; what could not be is named.
     pub fn perform(&mut self) -> Result<(), Error> {
         let turns = std::mem::take(&mut self.programs.host);
         for turn in &turns {

@@ -215,7 +215,8 @@ operations! {
     /// Waits at the gate until `start` comes.
     54 Park { gate: Slot }
     /// Runs a hook and waits for it; the state it reads is `before`, its pid, `after`.
-    55 RunHook { path: Text, arguments: Texts, environment: Texts, timeout: Number, before: Bytes, after: Bytes }
+    55 RunHook { path: Text, arguments: Texts, environment: Texts, timeout: Number,
+                 before: Bytes, after: Bytes }
     /// umask(2).
     56 SetUmask { mask: Number }
     /// setrlimit(2).
