@@ -39,7 +39,7 @@ fn lengths(spec: &Spec) -> Vec<(&'static str, usize)> {
     lengths
 }
 
-#[allow(deprecated)]
+/// Those that become steps: the later ones run after the plan.
 fn hooks(spec: &Spec) -> Vec<(&'static str, usize)> {
     let Some(hooks) = spec.hooks() else { return Vec::new() };
     vec![

@@ -104,8 +104,7 @@ fn swap_findings(memory: &LinuxMemory, at: &Pointer) -> Option<Finding> {
 /// it, and v2 counts it in `memory.max` anyway.
 fn v1_findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
     let mut list = Vec::new();
-    // The field is deprecated in the specification; a container that still asks for it must be told.
-    #[allow(deprecated)]
+    // Gone from the specification; a container that still asks for it must be told.
     let kernel = memory.kernel();
     for (name, value) in [("kernel", kernel), ("kernelTCP", memory.kernel_tcp())] {
         if value.is_some_and(|bytes| bytes > 0) {

@@ -66,7 +66,6 @@ fn lists(spec: &Spec) -> Lists<'_> {
             ($name, hooks.and_then(|hooks| hooks.$get().as_deref()).unwrap_or_default())
         };
     }
-    #[allow(deprecated)]
     [
         list!("prestart", prestart),
         list!("createRuntime", create_runtime),

@@ -2,6 +2,8 @@
 //!
 //! Kernel keys that the caller holds would be readable inside; a new, empty session keyring shuts them out
 //! (keyrings(7)). Engines may ask to keep the old one (--no-new-keyring).
+//!
+//! OCI: nothing; runc and crun do the same.
 
 use std::ffi::CString;
 

@@ -2,6 +2,10 @@
 //!
 //! A new network namespace holds one interface, the loopback, and it is down (network_namespaces(7)).
 //! Everything else is made by the engine (CNI, netavark) after `create`, from outside.
+//!
+//! OCI: config-linux.md, Network Devices (netDevices): refused, for no step here moves a device.
+//!
+//! Order: when the namespace is there, before any hook or program of the container runs.
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;

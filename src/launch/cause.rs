@@ -8,12 +8,16 @@ use crate::launch::line::Ending;
 
 /// Why a step failed: what the kernel said, or what another part of us says.
 pub enum Cause {
+    /// The kernel's answer to the one call of the step.
     Errno(Errno),
     /// The kernel's answer to a certain call.
     Call(&'static str, Errno),
+    /// A sentence of our own.
     Said(String),
     Cgroup(CgroupError),
+    /// An error that is complete already, such as a taken id.
     Other(Error),
+    /// The child has failed, or is gone.
     Child(Ending),
 }
 
