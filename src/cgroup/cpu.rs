@@ -7,7 +7,9 @@
 //! OCI (config-linux.md, "CPU") has `shares` of v1, 2 to 262144 with 1024 by default. Runtimes convert with a
 //! curve through (2, 1), (1024, 100) and (262144, 10000), the three points that ought to agree:
 //!
-//!     weight = ceil(10 ^ ((L^2 + 125 L) / 612 - 7 / 34)),  L = log2(shares)
+//! ```text
+//! weight = ceil(10 ^ ((L^2 + 125 L) / 612 - 7 / 34)),  L = log2(shares)
+//! ```
 //!
 //! (runc 1.3.2, crun 1.23; before, a straight line made 39 of the default 1024.)
 //! `realtimeRuntime` and `realtimePeriod` have no file on v2.

@@ -5,7 +5,8 @@ use crate::cli::log::Log;
 use crate::cli::making::{self, Order, Stay};
 use crate::error::Error;
 use crate::launch::Launch;
-use crate::plan::compile::{Gate, compile};
+use crate::plan::compile::compile;
+use crate::plan::request::Gate;
 
 /// Makes the container up to its gate. Errors: the configuration, or the step that failed; nothing is left
 /// then.

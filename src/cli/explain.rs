@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
-use crate::plan::compile::{Gate, Request, compile};
+use crate::plan::compile::compile;
+use crate::plan::request::{Gate, Request};
 use crate::plan::explain::{self, Format};
 use crate::state::ContainerId;
 

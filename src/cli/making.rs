@@ -13,7 +13,7 @@ use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
 use crate::launch::caller::CallerTerminal;
-use crate::plan::compile::{Gate, Request};
+use crate::plan::request::{Gate, Request};
 use crate::state::{ContainerId, Store};
 
 /// How the command goes on when the program runs.

@@ -5,7 +5,8 @@ use crate::cli::log::Log;
 use crate::cli::making::{self, Order, Stay};
 use crate::error::Error;
 use crate::launch::Launch;
-use crate::plan::compile::{Gate, compile};
+use crate::plan::compile::compile;
+use crate::plan::request::Gate;
 use crate::state::{ContainerId, lifecycle};
 
 use crate::launch::foreground::{Watch, attend};

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
-use crate::plan::compile::Gate;
+use crate::plan::request::Gate;
 use crate::state::{ProcessId, Record, Stage};
 
 impl Launch<'_> {

@@ -11,7 +11,8 @@ use crate::host::Host;
 use crate::launch::connection::packet_socket;
 use crate::launch::failure;
 use crate::launch::line::{Ending, Line};
-use crate::plan::compile::{Request, compile};
+use crate::plan::compile::compile;
+use crate::plan::request::Request;
 use crate::state::{Container, ContainerId, Record, Status, Store, lifecycle};
 
 /// How many milliseconds a process that has said why it ends may take to end.

@@ -4,6 +4,7 @@ pub mod compile;
 pub mod describe;
 pub mod explain;
 pub mod project;
+pub mod request;
 pub mod rules;
 mod step;
 pub mod undo;

@@ -8,7 +8,8 @@ use crate_run::feature::lsm::Labels;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::plan::Plan;
-use crate_run::plan::compile::{Gate, Request, compile};
+use crate_run::plan::compile::compile;
+use crate_run::plan::request::{Gate, Request};
 use crate_run::state::ContainerId;
 use serde_json::{Value, json};
 

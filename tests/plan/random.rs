@@ -4,7 +4,7 @@ use crate_run::bundle::path::OutsidePath;
 use crate_run::feature::keyring::Keyring;
 use crate_run::feature::lsm::Labels;
 use crate_run::feature::terminal::Master;
-use crate_run::plan::compile::Gate;
+use crate_run::plan::request::Gate;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

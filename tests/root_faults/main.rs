@@ -19,7 +19,7 @@ mod trial;
 use serde_json::Value;
 
 use crate_run::plan::Phase;
-use crate_run::plan::compile::Gate;
+use crate_run::plan::request::Gate;
 use judge::Judge;
 use trial::{Fault, Trial};
 use world::World;

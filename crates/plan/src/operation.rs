@@ -52,12 +52,10 @@ macro_rules! fields {
             type Owned = $owned;
             type Sealed<'p> = $sealed;
             fn read<'p>(reader: &mut Reader<'p>) -> Option<$sealed> {
-                #[allow(clippy::redundant_closure_call)]
                 $read(reader)
             }
             #[cfg(feature = "host")]
             fn write(owned: &$owned, writer: &mut Writer) {
-                #[allow(clippy::redundant_closure_call)]
                 $write(writer, owned)
             }
         }
@@ -81,7 +79,6 @@ macro_rules! operations {
         /// An operation of the child as the runtime computes it.
         #[cfg(feature = "host")]
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)]
         pub enum Operation {
             $($(#[$doc])* $name { $($field: <$kind as Field>::Owned),* }),*
         }
@@ -105,7 +102,6 @@ macro_rules! operations {
         }
 
         /// An operation as the child reads it from the plan.
-        #[allow(missing_docs)]
         pub enum Sealed<'p> {
             $($(#[$doc])* $name { $($field: <$kind as Field>::Sealed<'p>),* }),*
         }

@@ -30,7 +30,6 @@ macro_rules! calls {
         /// A system call inside a step.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        #[allow(missing_docs)]
         pub enum Call { $($name),* }
 
         impl Call {

@@ -10,11 +10,13 @@
 //! Rules that follow each other with the same verdict may be sorted, so that the kind and the major number
 //! are compared once for many rules.
 //!
-//!     r2 = kind, r3 = access, r4 = major, r5 = minor
-//!     r3 &= ~m; if r3 == 0 goto allow          # a *:* m
-//!     if r2 != char goto next                  # all of the following are character devices
-//!     if r4 != 1 goto next                     # null, zero, full, random, urandom
-//!     if r5 == 3 goto allow ...
+//! ```text
+//! r2 = kind, r3 = access, r4 = major, r5 = minor
+//! r3 &= ~m; if r3 == 0 goto allow          # a *:* m
+//! if r2 != char goto next                  # all of the following are character devices
+//! if r4 != 1 goto next                     # null, zero, full, random, urandom
+//! if r5 == 3 goto allow ...
+//! ```
 //!
 //! The plain deny-all and allow-all are two instructions. With the built-in rules it is 25.
 //! Man page: bpf(2). Kernel: Documentation/bpf/standardization/instruction-set.rst.
