@@ -7,8 +7,8 @@ use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
 use crate::plan::compile::compile;
-use crate::plan::request::{Gate, Request};
 use crate::plan::explain::{self, Format};
+use crate::plan::request::{Gate, Request};
 use crate::state::ContainerId;
 
 /// Answers the text for standard output.

@@ -24,8 +24,8 @@ use crate::launch::connection::connect_to;
 use crate::launch::line::{Ending, Line};
 use crate::launch::prepare::changed;
 use crate::launch::{copyup, hook};
-use crate::plan::request::Request;
 use crate::plan::project::{self, HostTurn, Programs};
+use crate::plan::request::Request;
 use crate::plan::{Action, HostAction, Plan};
 use crate::state::{Container, Record, Store};
 
