@@ -5,9 +5,9 @@ use crate::cli::list::{self, Row};
 use crate::cli::log::Log;
 use crate::cli::making;
 use crate::error::Error;
-use crate::state::{Container, OCI_VERSION, Record, owner_name};
+use crate::state::{Container, OCI_VERSION, Record, Users};
 
-fn row(container: &Container, record: Record) -> Row {
+fn row(container: &Container, record: Record, users: &Users) -> Row {
     let status = container.status(&record);
     let show = |path: &std::path::Path| path.display().to_string();
     Row {
@@ -16,7 +16,7 @@ fn row(container: &Container, record: Record) -> Row {
         status: status.word().to_owned(),
         bundle: show(&record.bundle),
         rootfs: show(&record.rootfs),
-        owner: owner_name(record.owner),
+        owner: users.name(record.owner),
         id: record.id,
         created: record.created,
         annotations: record.annotations,
@@ -27,7 +27,7 @@ fn row(container: &Container, record: Record) -> Row {
 pub fn state(global: &Global, state: &State) -> Result<String, Error> {
     let container = making::store(global)?.look(&making::id(&state.id)?)?;
     let record = container.record()?;
-    Ok(list::state(&row(&container, record)))
+    Ok(list::state(&row(&container, record, &Users::read())))
 }
 
 /// Answers the text for standard output; a container that cannot be read is told and passed over.
@@ -37,11 +37,11 @@ pub fn list(global: &Global, list: &List, log: &Log) -> Result<String, Error> {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(Error::file("list the state directory", store.root(), missing));
     }
-    let mut rows = Vec::new();
+    let (mut rows, users) = (Vec::new(), Users::read());
     for id in store.ids()? {
         let container = store.look(&id)?;
         match container.record() {
-            Ok(record) => rows.push(row(&container, record)),
+            Ok(record) => rows.push(row(&container, record, &users)),
             // Deleted while we looked.
             Err(Error::NotFound { .. }) if !container.path().exists() => {}
             Err(error) => log.warning(&format!("container {id}: {error}")),

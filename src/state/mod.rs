@@ -13,5 +13,5 @@ mod store;
 
 pub use id::ContainerId;
 pub use identity::ProcessId;
-pub use record::{HookState, OCI_VERSION, Record, Stage, Status, Wanted, owner_name};
+pub use record::{HookState, OCI_VERSION, Record, Stage, Status, Users, Wanted};
 pub use store::{Container, Store};

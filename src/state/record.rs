@@ -98,17 +98,24 @@ impl Record {
     }
 }
 
-/// The name of a user from /etc/passwd, or `#uid`.
-pub fn owner_name(uid: u32) -> String {
-    let name = || {
-        let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        users.lines().find_map(|line| {
+/// The users of the host, read once for all rows of a list (passwd(5)).
+pub struct Users(String);
+
+impl Users {
+    /// Reads /etc/passwd; where there is none, nobody has a name.
+    pub fn read() -> Self {
+        Self(std::fs::read_to_string("/etc/passwd").unwrap_or_default())
+    }
+
+    /// The name of a user, or `#uid`.
+    pub fn name(&self, uid: u32) -> String {
+        let name = |line: &str| {
             let mut fields = line.split(':');
             let (name, number) = (fields.next()?, fields.nth(1)?);
             (number.parse() == Ok(uid)).then(|| name.to_owned())
-        })
-    };
-    name().unwrap_or_else(|| format!("#{uid}"))
+        };
+        self.0.lines().find_map(name).unwrap_or_else(|| format!("#{uid}"))
+    }
 }
 
 /// The state that hooks read while the container is made, when there is no record with a process yet.
