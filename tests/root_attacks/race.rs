@@ -79,6 +79,6 @@ fn masks_devices_and_directories_where_everything_changes() {
         value["linux"]["maskedPaths"] = json!(["/vol/d/file", "/vol/d/empty"]);
         value["linux"]["readonlyPaths"] = json!(["/vol/d", "/vol/d/pts"]);
         value["linux"]["devices"] = json!([{ "path": "/vol/d/node", "type": "c", "major": 1, "minor": 3 }]);
-        value["process"]["cwd"] = json!("/vol/d/work/here");
+        value["process"]["cwd"] = json!("/vol/d/made/here");
     });
 }
