@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::world::runtime::Runtime;
-use crate::world::{World, config, inventory};
+use crate::world::{World, config, inventory, skip};
 
 #[test]
 fn the_exit_status_is_that_of_the_program() {
@@ -175,4 +175,20 @@ fn a_caller_who_ignores_signals_changes_nothing() {
         .words(&["run", "--bundle", bundle, "a"])
         .run()
         .exits(3);
+}
+
+/// vm.memfd_noexec=2 (Documentation/admin-guide/sysctl/vm.rst, Linux 6.3) belongs to a pid namespace, so it can be
+/// set for this command alone.
+#[test]
+fn a_host_that_forbids_executable_memfds_is_served_too() {
+    const NAME: &str = "a_host_that_forbids_executable_memfds_is_served_too";
+    let Some(world) = World::new(NAME) else { return };
+    let parameter = "/proc/sys/vm/memfd_noexec";
+    if !fs::exists(parameter).unwrap_or(false) {
+        return skip(NAME, "this kernel has no vm.memfd_noexec (Linux 6.3)");
+    }
+    let bundle = world.bundle(|config| config::runs(config, &["/bin/probe", "exit", "7"]));
+    let forbid = format!("echo 2 >{parameter} && exec \"$@\"");
+    let caller = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", &forbid, "sh"];
+    Runtime::within(&world, &caller).words(&["run", "--bundle"]).path(&bundle).words(&["a"]).run().exits(7);
 }
