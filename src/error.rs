@@ -32,6 +32,9 @@ pub mod phrase {
     pub const NOT_FOUND: &str = "executable file not found in $PATH";
 }
 
+/// What mends most refusals for somebody who is not root.
+pub const NOT_ROOT: &str = "crate-run was not started as root: try sudo";
+
 /// Any failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -213,6 +216,12 @@ impl Error {
             Self::Step(error) => {
                 let excerpt = error.place.as_ref().map_or("", |place| &place.excerpt);
                 detail(&mut text, excerpt, &error.cure);
+            }
+            Self::File { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied
+                    && !rustix::process::geteuid().is_root() =>
+            {
+                detail(&mut text, "", NOT_ROOT);
             }
             Self::Cgroup(error) => detail(&mut text, "", error.cure().unwrap_or_default()),
             _ => {}

@@ -36,7 +36,10 @@ pub struct Order {
 pub fn store(global: &Global) -> Result<Store, Error> {
     let root = match (&global.root, std::env::var_os("XDG_RUNTIME_DIR")) {
         (Some(root), _) => absolute(root)?.as_path().to_owned(),
-        (None, Some(runtime)) if !rustix::process::geteuid().is_root() => {
+        // An empty or relative one is none (XDG Base Directory Specification).
+        (None, Some(runtime))
+            if !rustix::process::geteuid().is_root() && Path::new(&runtime).is_absolute() =>
+        {
             Path::new(&runtime).join("crate-run")
         }
         _ => Path::new("/run/crate-run").to_owned(),

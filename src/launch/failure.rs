@@ -6,7 +6,7 @@ use crate_run_plan::report::{Call, Report};
 use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 
-use crate::error::{Error, Place, StepError, phrase};
+use crate::error::{Error, NOT_ROOT, Place, StepError, phrase};
 use crate::launch::Launch;
 use crate::launch::cause::Cause;
 use crate::launch::line::Ending;
@@ -27,7 +27,13 @@ pub fn of(launch: &Launch, index: usize, cause: Cause, death: Death, left: Vec<S
     let mut error = match cause {
         Cause::Cgroup(error) => {
             let at = error.at().cloned();
-            let cure = error.cure().unwrap_or_default().to_owned();
+            let errno = error.errno().map(|number| Errno(number as u16));
+            let refused = matches!(errno, Some(Errno::EACCES | Errno::EPERM));
+            let cure = match error.cure() {
+                _ if refused && !rustix::process::geteuid().is_root() => NOT_ROOT,
+                cure => cure.unwrap_or_default(),
+            };
+            let cure = cure.to_owned();
             let place = at.map(|at| Place::find(&launch.source.file, &launch.source.text, &at));
             let known = Some(error.to_string());
             let place = place.or_else(|| locate(index));
@@ -138,9 +144,7 @@ fn known_text(operation: &Operation, call: Call, errno: Errno, words: &str) -> O
 fn host_cure(action: &Action, errno: Errno) -> &'static str {
     let Action::Host(action) = action else { return "" };
     match (action, errno) {
-        (_, Errno::EPERM | Errno::EACCES) if !rustix::process::geteuid().is_root() => {
-            "crate-run was not started as root: try sudo"
-        }
+        (_, Errno::EPERM | Errno::EACCES) if !rustix::process::geteuid().is_root() => NOT_ROOT,
         (HostAction::GiveBirth { .. }, Errno::EPERM) => {
             "is this inside another container? It must allow clone3(2) with new namespaces"
         }
