@@ -120,7 +120,6 @@ fn child(operation: &Operation) -> String {
         Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),
         Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),
         Op::ChangeMount { target, .. } => format!("change the mount at {}", show(target)),
-        Op::MountInside { source, target, .. } => format!("bind {} on {}", show(source), show(target)),
         Op::MakeDevice { path, device, .. } => {
             let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff);
             format!("make the device {} ({major}:{minor})", show(path))

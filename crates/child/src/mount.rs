@@ -224,15 +224,6 @@ pub fn mount_tree(runner: &Runner, tree: Handle, target: &CStr, rule: u32) -> Ou
     Ok(())
 }
 
-/// A copy of one place of the container at another.
-pub fn mount_inside(runner: &Runner, source: &CStr, target: &CStr, rule: u32) -> Outcome {
-    let root = runner.slot(Slot::ROOT)?;
-    let source = inside::look_up(root, source, rules::NO_LINKS)?;
-    let tree = mounts::clone_tree(source, c"", Depth::Tree).named(Call::OpenTree)?;
-    files::close(source);
-    mount_tree(runner, Handle::Inherited(tree.0), target, rule)
-}
-
 /// Other attributes for what is mounted already.
 pub fn change(runner: &Runner, target: &CStr, change: Attributes, tree: u32) -> Outcome {
     let target = inside::look_up(runner.slot(Slot::ROOT)?, target, 0)?;

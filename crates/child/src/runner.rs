@@ -129,7 +129,6 @@ impl Runner {
             Sealed::ChangeMount { target, set, clear, propagation, tree } => {
                 mount::change(self, target, mount::change_of(set, clear, propagation), tree)
             }
-            Sealed::MountInside { source, target, rule } => mount::mount_inside(self, source, target, rule),
             Sealed::MakeDevice { path, mode, device, uid, gid } => {
                 device::make(self, path, &device::Node { mode, device, uid, gid })
             }

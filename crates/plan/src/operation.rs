@@ -157,8 +157,6 @@ operations! {
     26 AttachLockedRoot { }
     /// mount_setattr(2) on what is mounted at `target`.
     14 ChangeMount { target: Text, set: Wide, clear: Wide, propagation: Wide, tree: Number }
-    /// A clone of what lies at `source` in the root, onto `target` in the root.
-    15 MountInside { source: Text, target: Text, rule: Number }
     /// mknod(2) in the root, or the check that the node that is there is this one.
     16 MakeDevice { path: Text, mode: Number, device: Wide, uid: Number, gid: Number }
     /// symlink(2) in the root; replaces a file that is in the way.

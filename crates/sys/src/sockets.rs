@@ -15,6 +15,14 @@ struct Header {
     flags: i32,
 }
 
+impl Header {
+    /// A message of one part, given as address and length, without a descriptor.
+    fn of(part: &[usize; 2]) -> Self {
+        let (vectors, vector_count) = (pointer(part), 1);
+        Self { name: 0, name_length: 0, vectors, vector_count, control: 0, control_length: 0, flags: 0 }
+    }
+}
+
 const SOL_SOCKET: i32 = 1;
 const SCM_RIGHTS: i32 = 1;
 const MSG_NOSIGNAL: usize = 0x4000;
@@ -24,23 +32,13 @@ type Control = [u64; 3];
 /// sendmsg(2) of `bytes`, with `descriptor` as SCM_RIGHTS when there is one. No SIGPIPE.
 pub fn send(socket: Fd, bytes: &[u8], descriptor: Option<Fd>) -> Answer<()> {
     let vector = [bytes.as_ptr() as usize, bytes.len()];
-    let mut control: Control = [0; 3];
-    let mut header = Header {
-        name: 0,
-        name_length: 0,
-        vectors: pointer(&vector),
-        vector_count: 1,
-        control: 0,
-        control_length: 0,
-        flags: 0,
-    };
-    if let Some(fd) = descriptor {
-        let level_and_type = (SOL_SOCKET as u32 as u64) | (SCM_RIGHTS as u32 as u64) << 32;
-        control = [20, level_and_type, fd.0 as u32 as u64];
+    let mut header = Header::of(&vector);
+    let level_and_type = (SOL_SOCKET as u32 as u64) | (SCM_RIGHTS as u32 as u64) << 32;
+    let control: Control = [20, level_and_type, descriptor.map_or(0, |fd| fd.0 as u32 as u64)];
+    if descriptor.is_some() {
         header.control = pointer(&control);
         header.control_length = size_of::<Control>();
     }
-    let _ = &control;
     call(arch::SENDMSG, [socket.raw(), pointer(&header), MSG_NOSIGNAL, 0, 0, 0]).map(drop)
 }
 
@@ -50,15 +48,9 @@ pub fn receive(socket: Fd, buffer: &mut [u8]) -> Answer<(usize, Option<Fd>)> {
     const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
     let vector = [buffer.as_mut_ptr() as usize, buffer.len()];
     let mut control: Control = [0; 3];
-    let mut header = Header {
-        name: 0,
-        name_length: 0,
-        vectors: pointer(&vector),
-        vector_count: 1,
-        control: pointer_mut(&mut control),
-        control_length: size_of::<Control>(),
-        flags: 0,
-    };
+    let mut header = Header::of(&vector);
+    header.control = pointer_mut(&mut control);
+    header.control_length = size_of::<Control>();
     let length = loop {
         let arguments = [socket.raw(), pointer_mut(&mut header), MSG_CMSG_CLOEXEC, 0, 0, 0];
         match call(arch::RECVMSG, arguments) {

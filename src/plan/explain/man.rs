@@ -57,7 +57,6 @@ fn child(operation: &Operation) -> &'static [&'static str] {
         Op::MountNew { .. } => &["fsopen(2)", "fsconfig(2)", "fsmount(2)", "move_mount(2)"],
         Op::MountTree { .. } => &["openat2(2)", "move_mount(2)"],
         Op::ChangeMount { .. } | Op::ReadOnlyRoot {} => &["mount_setattr(2)"],
-        Op::MountInside { .. } => &["open_tree(2)", "move_mount(2)"],
         Op::MakeDevice { .. } => &["mknod(2)"],
         Op::MakeLink { .. } => &["symlink(2)"],
         Op::PivotRoot {} => &["pivot_root(2)", "umount2(2)"],

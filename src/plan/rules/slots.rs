@@ -63,7 +63,6 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
         Op::Meet {} | Op::Wait {} | Op::Announce {} => vec![Slot::LINE],
         Op::MountNew { .. }
         | Op::ChangeMount { .. }
-        | Op::MountInside { .. }
         | Op::MountLocked { .. }
         | Op::MakeDevice { .. }
         | Op::MakeLink { .. }
