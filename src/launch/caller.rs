@@ -11,7 +11,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::process::getpgrp;
+use nix::unistd::getpgrp;
 use rustix::termios::{
     OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
@@ -87,10 +87,11 @@ impl Drop for CallerTerminal<'_> {
     }
 }
 
-/// A terminal that is not our session's has no job control for us: it answers ENOTTY.
+/// A terminal that is not our session's has no job control for us: it answers ENOTTY. Our own group is 0 when its
+/// leader lives in an outer pid namespace, pid_namespaces(7).
 fn place_at(keyboard: BorrowedFd) -> Place {
     match tcgetpgrp(keyboard) {
-        Ok(group) if group != getpgrp() => Place::Background,
+        Ok(group) if group.as_raw_pid() != getpgrp().as_raw() => Place::Background,
         _ => Place::Foreground,
     }
 }

@@ -1,8 +1,10 @@
 //! The process itself: pids, names and everything the scheduler and the OOM killer know about it.
+//! A parent, session or group of an outer pid namespace is 0: pid_namespaces(7).
 
 use super::{Answer, or_error};
 use crate::{errno, procfs};
 use nix::sys::{personality, prctl};
+use nix::unistd;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::process::Command;
@@ -12,9 +14,9 @@ pub fn answer() -> Answer {
     let words = |text: String| text.split_terminator('\0').map(str::to_owned).collect::<Vec<_>>();
     Ok(json!({
         "pid": std::process::id(),
-        "ppid": rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get()),
-        "sid": rustix::process::getsid(None).ok().map(|pid| pid.as_raw_nonzero()),
-        "pgid": rustix::process::getpgrp().as_raw_nonzero(),
+        "ppid": unistd::getppid().as_raw(),
+        "sid": unistd::getsid(None).ok().map(unistd::Pid::as_raw),
+        "pgid": unistd::getpgrp().as_raw(),
         "comm": or_error(procfs::own_status("Name")),
         "exe": or_error(exe()),
         "cmdline": or_error(cmdline.map(words)),

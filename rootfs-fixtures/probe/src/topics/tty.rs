@@ -2,6 +2,7 @@
 
 use super::Answer;
 use crate::{errno, procfs};
+use nix::unistd;
 use rustix::fd::AsFd;
 use rustix::termios::{self, LocalModes, OutputModes};
 use serde_json::{Value, json};
@@ -17,8 +18,8 @@ pub fn answer() -> Answer {
         "stderr": describe(io::stderr()),
         "controlling": controlling()?,
         "open_dev_tty": errno::verdict(terminal),
-        "session": rustix::process::getsid(None).ok().map(|pid| pid.as_raw_nonzero()),
-        "process_group": rustix::process::getpgrp().as_raw_nonzero(),
+        "session": unistd::getsid(None).ok().map(unistd::Pid::as_raw),
+        "process_group": unistd::getpgrp().as_raw(),
         "foreground_group": foreground.map(|pid| pid.as_raw_nonzero()),
     }))
 }
