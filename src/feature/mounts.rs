@@ -327,6 +327,18 @@ fn tree_change(options: &Options, rootfs: &Rootfs) -> TreeChange {
     }
 }
 
+/// How many mounts come before the first that shows or uses the network: for all but these filesystems of the
+/// kernel's own, it may matter in which network namespace they are mounted.
+pub fn before_network(mounts: &[Mount]) -> usize {
+    let needs_network = |mount: &Mount| match &mount.kind {
+        Kind::New { filesystem, .. } => {
+            !matches!(filesystem.as_str(), "proc" | "tmpfs" | "devpts" | "mqueue" | "cgroup2")
+        }
+        Kind::Bind { .. } | Kind::CopyUp(_) | Kind::Change => false,
+    };
+    mounts.iter().position(needs_network).unwrap_or(mounts.len())
+}
+
 /// In the child, in the listed order.
 pub fn steps(
     mounts: &[Mount],

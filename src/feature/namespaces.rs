@@ -8,7 +8,8 @@
 //! without an entry is the caller's. No type twice.
 //!
 //! Order:
-//! - All new ones come with the one clone3, so that a new user namespace owns the others.
+//! - All new ones come with the one clone3, so that a new user namespace owns the others. Without one, the
+//!   network namespace is made beside it: see `network`.
 //! - A new cgroup namespace takes the cgroup in which unshare(2) is called as its root; clone3 would take the
 //!   parent's. So the child makes it itself, after it was born inside its cgroup.
 //! - A new time namespace must have its offsets before anybody enters: see `time`.
@@ -58,9 +59,15 @@ impl Namespaces {
         self.makes(kind) || self.joined.iter().any(|joined| joined.kind == kind)
     }
 
-    /// The new ones that one clone3 can make.
+    /// Is there a new network namespace that need not belong to a user namespace of the container's own?
+    pub fn network_is_the_hosts(&self) -> bool {
+        self.makes(flag::NETWORK) && !self.has(flag::USER)
+    }
+
+    /// The new ones that one clone3 makes.
     fn made_by_clone(&self) -> u64 {
-        self.new & !(flag::CGROUP | flag::TIME)
+        let beside = if self.network_is_the_hosts() { flag::NETWORK } else { 0 };
+        self.new & !(flag::CGROUP | flag::TIME | beside)
     }
 
     /// Is the user namespace one that exists already?

@@ -64,6 +64,17 @@ impl Launch<'_> {
         Ok(())
     }
 
+    /// The namespace lives as long as somebody holds it: first our descriptor, then the child.
+    pub(super) fn make_network(&mut self) -> Done {
+        let open_own = || open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let own = open_own()?;
+        namespaces::unshare(flag::NETWORK).map_err(|errno| Cause::Call("unshare(2)", errno))?;
+        let made = open_own();
+        namespaces::join(host::borrowed(&own), flag::NETWORK)?;
+        self.slots.insert(Slot::NETWORK, made?);
+        Ok(())
+    }
+
     pub(super) fn birth_cause(&self, errno: Errno) -> Cause {
         match self.cgroup.as_ref().and_then(|cgroup| cgroup.why_not_born(errno.0.into())) {
             Some(why) => Cause::Said(format!("clone3(2) answered: {errno}: {why}")),

@@ -148,7 +148,7 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         (HostAction::GiveBirth { .. }, Errno::EPERM) => {
             "is this inside another container? It must allow clone3(2) with new namespaces"
         }
-        (HostAction::GiveBirth { .. }, Errno::ENOSPC | Errno::EUSERS) => {
+        (HostAction::GiveBirth { .. } | HostAction::MakeNetwork, Errno::ENOSPC | Errno::EUSERS) => {
             "the number of namespaces is limited: see /proc/sys/user/max_*_namespaces"
         }
         (HostAction::GiveBirth { .. }, Errno::EAGAIN) => {

@@ -102,9 +102,9 @@ impl Line {
         Ok(())
     }
 
-    /// Lets the child go on. EPIPE or ECONNRESET: it is dead.
-    pub fn release(&self) -> Result<(), Errno> {
-        sockets::send(host::borrowed(&self.socket), b"G", None)
+    /// Lets the child go on, with a descriptor that was made for it. EPIPE or ECONNRESET: it is dead.
+    pub fn release(&self, gift: Option<&OwnedFd>) -> Result<(), Errno> {
+        sockets::send(host::borrowed(&self.socket), b"G", gift.map(host::borrowed))
     }
 
     /// Sleeps until the other end is closed. What is said before stays in the socket: to be woken for each

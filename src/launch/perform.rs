@@ -114,7 +114,8 @@ impl<'a> Launch<'a> {
     }
 
     fn release(&mut self) -> Done {
-        match self.line.as_ref().map_or(Ok(()), Line::release) {
+        let gift = self.slots.remove(&Slot::NETWORK);
+        match self.line.as_ref().map_or(Ok(()), |line| line.release(gift.as_ref())) {
             // A child that is gone has said why, or will be found silent by the next one who listens.
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -163,6 +164,7 @@ impl<'a> Launch<'a> {
             HostAction::GiveBirth { kinds } => self.birth(*kinds),
             HostAction::AdoptReborn => self.adopt(),
             HostAction::WriteIdMaps { uids, gids } => self.write_maps(uids, gids),
+            HostAction::MakeNetwork => self.make_network(),
             HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
             HostAction::RunHook { hook, kind, index } => {

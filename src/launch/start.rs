@@ -77,7 +77,7 @@ fn open_gate(container: &Container) -> Result<Line, Error> {
     let line = Line::over(socket);
     let gone =
         |_| Error::WrongState(format!("cannot start a container that has stopped: {}", container.id()));
-    line.release().map_err(gone)?;
+    line.release(None).map_err(gone)?;
     std::fs::remove_file(&path).map_err(|error| Error::file("close the gate behind us", &path, error))?;
     Ok(line)
 }

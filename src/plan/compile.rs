@@ -74,8 +74,11 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
         procfs::steps(plan);
     }
     time::steps(&b.time, plan);
+    let (early, late) = b.mounts.split_at(mounts::before_network(&b.mounts));
+    let (early_trees, late_trees) = opened.trees.split_at(early.len());
+    mounts::steps(early, early_trees, &b.rootfs, &b.namespaces, plan);
     network::steps(&b.namespaces, plan);
-    mounts::steps(&b.mounts, &opened.trees, &b.rootfs, &b.namespaces, plan);
+    mounts::steps(late, late_trees, &b.rootfs, &b.namespaces, plan);
     devices::steps(&b.devices, &opened.nodes, plan);
     terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
     uts::steps(&b.names, plan);

@@ -41,6 +41,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::GiveBirth { .. } => "GiveBirth",
         Host::AdoptReborn => "AdoptReborn",
         Host::WriteIdMaps { .. } => "WriteIdMaps",
+        Host::MakeNetwork => "MakeNetwork",
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
         Host::RunHook { .. } => "RunHook",
@@ -85,6 +86,7 @@ fn host(action: &HostAction) -> String {
             let one_line = |text: &str| text.trim_end().replace('\n', ", ");
             format!("write the id maps (users {}; groups {})", one_line(uids), one_line(gids))
         }
+        HostAction::MakeNetwork => "make a network namespace".to_owned(),
         HostAction::SetOomScore { value } => format!("set oom_score_adj to {value}"),
         HostAction::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
         HostAction::RunHook { hook, kind, index } => {

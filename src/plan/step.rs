@@ -92,6 +92,8 @@ pub enum HostAction {
     WriteIdMaps { uids: String, gids: String },
     /// Writes oom_score_adj of the newborn.
     SetOomScore { value: i32 },
+    /// Makes a network namespace, and leaves it again; it goes to the child with the next word.
+    MakeNetwork,
     /// Sets a limit of the newborn (prlimit(2)).
     SetLimit { resource: u32, soft: u64, hard: u64 },
     /// Runs a hook in the runtime's namespaces.

@@ -40,6 +40,7 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::AdoptReborn
         | Host::SendPidfd { .. }
         | Host::WriteIdMaps { .. }
+        | Host::MakeNetwork
         | Host::SetOomScore { .. }
         | Host::SetLimit { .. } => Undo::With("the newborn"),
         Host::RunHook { .. } => Undo::By("the engine's poststop hooks"),

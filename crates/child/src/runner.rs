@@ -78,17 +78,21 @@ impl Runner {
     }
 
     /// Tells the runtime where we are, and waits for its word.
-    fn meet(&self) -> Outcome {
+    fn meet(&mut self) -> Outcome {
         self.tell(Kind::Arrived)?;
         self.wait()
     }
 
-    /// Waits for the runtime's word. A runtime that is gone means the end: nothing may run that nobody knows
+    /// Waits for the runtime's word, and takes the network namespace that may come with it. A runtime that is gone means the end: nothing may run that nobody knows
     /// of.
-    fn wait(&self) -> Outcome {
+    fn wait(&mut self) -> Outcome {
         let mut word = [0u8; 1];
         match sockets::receive(self.line, &mut word).named(Call::Recvmsg)? {
-            (1, _) => Ok(()),
+            (1, None) => Ok(()),
+            (1, Some(network)) => {
+                self.fill(Slot::NETWORK, network);
+                Ok(())
+            }
             _ => process::exit(EXIT_ABANDONED),
         }
     }

@@ -22,6 +22,8 @@ impl Slot {
     pub const TERMINAL: Slot = Slot(3);
     /// An empty read-only directory that hides directories.
     pub const MASK: Slot = Slot(4);
+    /// The network namespace that the runtime makes while the child works. It comes with the runtime's word.
+    pub const NETWORK: Slot = Slot(5);
 
     /// The first slot that the runtime fills before the birth.
     pub const FIRST_INHERITED: u16 = 64;

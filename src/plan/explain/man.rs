@@ -31,6 +31,7 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::GiveBirth { .. } => &["clone3(2)", "namespaces(7)", "memfd_create(2)", "execveat(2)"],
         Host::AdoptReborn => &["waitid(2)", "pidfd_open(2)", "unix(7)"],
         Host::WriteIdMaps { .. } => &["user_namespaces(7)"],
+        Host::MakeNetwork => &["unshare(2)", "network_namespaces(7)"],
         Host::SetOomScore { .. } => &["proc(5)"],
         Host::SetLimit { .. } => &["prlimit(2)"],
         Host::SendPidfd { .. } => &["pidfd_open(2)", "sendmsg(2)", "unix(7)"],

@@ -1,6 +1,7 @@
 //! The kinds of steps that rules speak about.
 
 use crate_run_plan::Operation as Op;
+use crate_run_plan::slot::Slot;
 use crate_run_sys::namespaces::flag;
 
 use crate::cgroup::limits::Moment;
@@ -134,6 +135,26 @@ pub fn of_child(step: &Step) -> bool {
 
 pub fn joins(step: &Step) -> bool {
     matches!(child(step), Some(Op::JoinNamespace { .. }))
+}
+
+/// Joins a namespace that was there before the container.
+pub fn joins_opened(step: &Step) -> bool {
+    joins(step) && !joins_own_network(step)
+}
+
+/// Joins the network namespace that the runtime makes meanwhile.
+pub fn joins_own_network(step: &Step) -> bool {
+    matches!(child(step), Some(Op::JoinNamespace { namespace: Slot::NETWORK, .. }))
+}
+
+/// Shows or uses the network: a step inside, or a hook that expects to find it there.
+pub fn needs_network(step: &Step) -> bool {
+    match child(step) {
+        Some(Op::LoopbackUp {}) => true,
+        Some(Op::MountNew { filesystem, .. }) => filesystem.as_c_str() == c"sysfs",
+        Some(Op::SetParameter { path, .. }) => path.to_bytes().starts_with(b"sys/net/"),
+        _ => hook_outside(step),
+    }
 }
 
 pub fn joins_user(step: &Step) -> bool {

@@ -86,9 +86,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "namespaces are joined before anything is done inside them",
-        claim: Before(which::joins, which::inside_namespaces),
+        claim: Before(which::joins_opened, which::inside_namespaces),
         reason: "mounts, names and parameters belong to the namespaces of the process that makes them",
         source: "namespaces(7)",
+    },
+    Rule {
+        name: "the new network is joined before anything that shows or uses it",
+        claim: Before(which::joins_own_network, which::needs_network),
+        reason: "it would show or change the host's network",
+        source: "network_namespaces(7)",
     },
     Rule {
         name: "the cgroup namespace is made before cgroups are mounted",
