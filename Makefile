@@ -12,7 +12,7 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build rootfs run run-vm test test-host as-root lint bench clean
+.PHONY: help setup build rootfs run run-vm test test-host clauses as-root lint bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,14 +40,18 @@ run-vm: build rootfs ## run the demo container in the test machine, where every 
 	tests/machine/machine run --put bin/crate-run:/usr/local/bin/crate-run --put $(FIXTURES):/fixtures -- \
 		crate-run run /fixtures/bundle/
 
-test: build rootfs ## run every test; those that need root or cgroup v2 run in the test machine
+test: build rootfs ## run every test; those that need root or cgroup v2 run in the test machine; then `clauses`
 	@status=0; \
 	tests/machine/unprivileged-tests || status=1; \
 	tests/machine/root-tests machine || status=1; \
+	$(MAKE) --no-print-directory clauses || status=1; \
 	exit $$status
 
 test-host: as-root build rootfs ## run the tests that need root on this host (as root)
 	@tests/machine/root-tests host
+
+clauses: ## is each clause of the OCI runtime specification proved by a test that passed? (runtime-spec/)
+	@cargo run --quiet --package crate-run-clauses -- $(TARGET)/test-records
 
 as-root:
 	@[ "$$(id -u)" = 0 ] || { \

@@ -1,16 +1,29 @@
 # Counts what libtest printed (under cargo test, or under run-tests), and ends with an exit status:
 # 0 only if something passed, nothing failed, and every program lived to its last line.
 # A test that cannot run here says so in a line `SKIP <test>: <reason>` and returns; libtest counts it
-# as passed, so such tests are taken off again. Usage: awk -v title=WORDS -f tally.awk LOG
+# as passed, so such tests are taken off again. Usage: awk -v title=WORDS [-v record=FILE] -f tally.awk LOG
+#
+# The record is for `make clauses`: a line `# TITLE`, then `passed|failed|skipped PROGRAM TEST` for each test.
 
-function close_program() {
+function close_program(  test, words, plain) {
   if (program != "" && !finished) {
     crashed[program] = (error != "" ? error : "ended without a result") (last != "" ? ", in test " last : "")
   }
+  for (test in outcome) {
+    plain = words[split(test, words, "::")]
+    # A skipped test tells its plain name.
+    if (outcome[test] == "passed" && ((program, plain) in seen || (program, test) in seen)) {
+      outcome[test] = "skipped"
+    }
+    if (record != "") print outcome[test], executable, test >record
+  }
+  split("", outcome)
   finished = 0
   error = last = ""
-  listing = 0
+  listing = successes = 0
 }
+
+BEGIN { if (record != "") print "# " title >record }
 
 function skip(test, reason) {
   if ((program, test) in seen) return 0
@@ -25,6 +38,9 @@ function skip(test, reason) {
   close_program()
   program = $0
   sub(/^ *(Running|Doc-tests) /, "", program)
+  # Under cargo: `unittests src/lib.rs (target/debug/deps/crate_run-0123456789abcdef)`.
+  executable = program
+  gsub(/^.*\/|-[0-9a-f]+\)$/, "", executable)
   sub(/ \(.*\)$/, "", program)
   programs++
 }
@@ -40,15 +56,25 @@ function skip(test, reason) {
   reason = $0
   if (!sub(/^.* \.\.\. ignored, /, "", reason)) reason = "marked #[ignore]"
   skip($2, reason)
+  outcome[$2] = "skipped"
 }
 
 /^test [^ ]+ \.\.\./ { last = $2 }
 
+/^test [^ ]+ \.\.\. ok$/ { outcome[$2] = "passed" }
+
 /^error: / { if (program != "") error = substr($0, 8) }
 
-/^failures:$/ { listing = 1 }
+/^failures:$/ { listing = 1; successes = 0 }
 
-listing && /^    [A-Za-z0-9_:]+$/ { failures[program ": " $1] = 1 }
+# With --show-output twice: first what each test has written, then their names.
+/^successes:$/ { successes = 1 }
+
+/^---- / { successes = 0 }
+
+listing && /^    [A-Za-z0-9_:]+$/ { failures[program ": " $1] = 1; outcome[$1] = "failed" }
+
+successes && /^    [A-Za-z0-9_:]+$/ { outcome[$1] = "passed" }
 
 /^test result: / {
   for (i = 1; i < NF; i++) {
@@ -56,7 +82,7 @@ listing && /^    [A-Za-z0-9_:]+$/ { failures[program ": " $1] = 1 }
     if ($(i + 1) ~ /^failed;/) failed += $i
   }
   finished = 1
-  listing = 0
+  listing = successes = 0
 }
 
 END {
