@@ -53,7 +53,12 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
     match &invocation.verb {
         Verb::Run(verb) => run::run(global, verb, log),
         Verb::Create(verb) => create::create(global, verb, log),
-        Verb::Start(verb) => start::start(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
+        Verb::Start(verb) => {
+            let mut warnings = Vec::new();
+            let started = start::start(&making::store(global)?, &making::id(&verb.id)?, &mut warnings);
+            making::tell(&warnings, log);
+            started.map(|()| 0)
+        }
         Verb::State(verb) => show(inspect::state(global, verb)?),
         Verb::Kill(verb) => {
             let reach = if verb.all { Reach::All } else { Reach::First };
@@ -61,9 +66,8 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
         }
         Verb::Delete(verb) => {
             let manner = if verb.force { Manner::Forced } else { Manner::Polite };
-            for warning in lifecycle::delete(&making::store(global)?, &making::id(&verb.id)?, manner)? {
-                log.warning(&warning);
-            }
+            let deleted = lifecycle::delete(&making::store(global)?, &making::id(&verb.id)?, manner)?;
+            making::tell(&deleted, log);
             Ok(0)
         }
         Verb::List(verb) => show(inspect::list(global, verb, log)?),

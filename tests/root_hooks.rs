@@ -222,23 +222,21 @@ fn a_failing_start_container_hook_fails_start() {
         "cannot run the hook /bin/probe: the hook failed; exit status 4",
         "/hooks/startContainer/0",
     );
-    container.becomes("stopped");
-    container.delete(&[]).ok();
     assert_eq!(book.names(), ["startContainer-0", "poststop-0"]);
+    container.state().fails("container does not exist: a");
 }
 
 #[test]
 fn a_failing_poststart_hook_stops_the_container() {
     let Some(world) = World::new("a_failing_poststart_hook_stops_the_container") else { return };
     let book = Book::new(&world);
-    let container = book.container(&world, &[("poststart", 6), ("poststart", 0)]);
+    let container = book.container(&world, &[("poststart", 6), ("poststart", 0), ("poststop", 0)]);
     container.create().ok();
     let output = container.start().exits(1);
     let expected = "error running poststart hook #0: exit status 6, stdout: , stderr: ";
     assert_eq!(output.sentence().trim_end(), expected.trim_end());
-    container.becomes("stopped");
-    assert_eq!(book.names(), ["poststart-0"]);
-    container.delete(&[]).ok();
+    assert_eq!(book.names(), ["poststart-0", "poststop-0"]);
+    container.state().fails("container does not exist: a");
     container.run(&[]).exits(1);
     container.state().fails("container does not exist: a");
 }
@@ -254,6 +252,97 @@ fn a_failing_poststop_hook_is_a_warning() {
     assert!(output.stderr.starts_with(warning), "{}", output.stderr);
     assert_eq!(book.names(), ["poststop-0", "poststop-1"], "the others still run");
     container.state().fails("container does not exist: a");
+}
+
+#[test]
+fn a_failing_poststop_hook_of_a_failed_command_is_a_warning_too() {
+    let Some(world) = World::new("a_failing_poststop_hook_of_a_failed_command_is_a_warning_too") else {
+        return;
+    };
+    let book = Book::new(&world);
+    let warning = "crate-run: warning: error running poststop hook #0: exit status 9";
+    for kind in ["createRuntime", "startContainer", "poststart"] {
+        let container = book.container(&world, &[(kind, 1), ("poststop", 9), ("poststop", 0)]);
+        let output = container.run(&["--detach"]).exits(1);
+        assert!(output.stderr.lines().any(|line| line.starts_with(warning)), "{kind}: {}", output.stderr);
+        if kind != "createRuntime" {
+            container.create().ok();
+            let output = container.start().exits(1);
+            assert!(output.stderr.lines().any(|line| line.starts_with(warning)), "{kind}: {}", output.stderr);
+        }
+    }
+    assert_eq!(book.names().iter().filter(|name| *name == "poststop-1").count(), 5);
+}
+
+/// A hook of the shell: `pid` is the process that its state names, `out` appends a line.
+fn script(world: &World, text: &str) -> Value {
+    let out = format!("out() {{ echo \"$@\" >>{}; }}", world.file("said").display());
+    let pid = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')";
+    json!({ "path": "/bin/sh", "args": ["sh", "-c", format!("{out}; {pid}; {text}")] })
+}
+
+fn said(world: &World) -> String {
+    fs::read_to_string(world.file("said")).unwrap_or_default()
+}
+
+#[test]
+fn the_first_three_come_between_the_mounts_and_pivot_root() {
+    let Some(world) = World::new("the_first_three_come_between_the_mounts_and_pivot_root") else { return };
+    let root = world.shared_rootfs().display().to_string();
+    let look = "test /proc/$pid/root/ -ef / && out host";
+    let outside = script(&world, &format!("{look}; out $(grep -c ' {root}/dev/shm ' /proc/$pid/mountinfo)"));
+    let inside = script(&world, &format!("out $(grep -c ' {root}/dev/shm ' /proc/self/mountinfo)"));
+    let container = world.container("a", |value| {
+        config::sleeps(value);
+        value["hooks"] =
+            json!({ "prestart": [outside], "createRuntime": [outside], "createContainer": [inside] });
+    });
+    container.create().ok();
+    assert_eq!(said(&world), "host\n1\nhost\n1\n1\n", "root of the process, and the mount on /dev/shm");
+    let later = fs::read_to_string(format!("/proc/{}/mountinfo", container.pid())).expect("its mounts");
+    assert!(later.contains(" /dev/shm ") && !later.contains(&format!("{root}/")), "{later}");
+    container.finish();
+}
+
+#[test]
+fn start_container_comes_before_the_program_and_poststart_after_it() {
+    let Some(world) = World::new("start_container_comes_before_the_program_and_poststart_after_it") else {
+        return;
+    };
+    let book = Book::new(&world);
+    let container = book.container(&world, &[("startContainer", 0)]);
+    container.configure(|value| {
+        let program = "wc -l </mnt/lines >/mnt/seen; exec sleep 1000000";
+        config::runs(value, &["sh", "-c", program]);
+        value["hooks"]["poststart"] = json!([script(&world, "out $(tr '\\0' ' ' </proc/$pid/cmdline)")]);
+    });
+    container.create().ok();
+    assert_eq!((book.names().len(), said(&world).as_str()), (0, ""));
+    container.start().ok();
+    // The hook may come before or after the shell's own execve.
+    assert!(said(&world).contains("sleep 1000000"), "{}", said(&world));
+    let seen = book.directory.join("seen");
+    world::eventually("the program has looked", || fs::read_to_string(&seen).is_ok_and(|text| text == "1\n"));
+    container.finish();
+}
+
+#[test]
+fn poststop_comes_when_everything_is_gone() {
+    let Some(world) = World::new("poststop_comes_when_everything_is_gone") else { return };
+    let container = world.container("a", config::sleeps);
+    let (state, cgroup) = (container.directory(), world.cgroup("a"));
+    let look = |path: &std::path::Path| format!("test -e {}; out $?", path.display());
+    container.configure(|value| {
+        let text = format!("{}; {}; out $pid", look(&state), look(&cgroup));
+        value["hooks"] = json!({ "poststop": [script(&world, &text)] });
+    });
+    container.create().ok();
+    assert!(state.exists() && cgroup.exists());
+    container.start().ok();
+    container.kill("KILL").ok();
+    container.becomes("stopped");
+    container.delete(&[]).ok();
+    assert_eq!(said(&world), "1\n1\n0\n");
 }
 
 #[test]

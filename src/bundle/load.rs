@@ -132,25 +132,39 @@ fn cure(kind: &str) -> &'static str {
 /// SemVer 2.0.0 with major version 1 (config.md, Specification version).
 fn version_finding(version: &str) -> Option<Finding> {
     let at = "/ociVersion";
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let numbers: Vec<&str> = core.split('.').collect();
-    let is_number = |part: &&str| {
-        !part.is_empty()
-            && part.bytes().all(|b| b.is_ascii_digit())
-            && (*part == "0" || !part.starts_with('0'))
-    };
     if version.is_empty() {
         let message = "there is no ociVersion";
         return Some(Finding::error(at, message).cure("add \"ociVersion\": \"1.2.0\""));
     }
-    if numbers.len() != 3 || !numbers.iter().all(is_number) {
-        let message = format!("ociVersion {version:?} is not a semantic version");
-        return Some(Finding::error(at, message).cure("write it like 1.2.0"));
+    match major_version(version) {
+        None => {
+            let message = format!("ociVersion {version:?} is not a semantic version");
+            Some(Finding::error(at, message).cure("write it like 1.2.0"))
+        }
+        Some("1") => None,
+        Some(_) => {
+            let message = format!("ociVersion {version} is not supported");
+            let cure = "crate-run implements version 1 of the runtime specification";
+            Some(Finding::error(at, message).cure(cure))
+        }
     }
-    (numbers[0] != "1").then(|| {
-        let message = format!("ociVersion {version} is not supported");
-        Finding::error(at, message).cure("crate-run implements version 1 of the runtime specification")
-    })
+}
+
+/// The first number of `major.minor.patch[-before][+build]`; `None` if this is no SemVer 2.0.0.
+fn major_version(version: &str) -> Option<&str> {
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_number = |part: &str| is_digits(part) && (part == "0" || !part.starts_with('0'));
+    let is_word =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let (version, build) =
+        version.split_once('+').map_or((version, None), |(rest, build)| (rest, Some(build)));
+    let (core, before) =
+        version.split_once('-').map_or((version, None), |(core, before)| (core, Some(before)));
+    let good = core.split('.').count() == 3
+        && core.split('.').all(is_number)
+        && before.is_none_or(|words| words.split('.').all(|w| is_word(w) && (!is_digits(w) || is_number(w))))
+        && build.is_none_or(|words| words.split('.').all(is_word));
+    core.split('.').next().filter(|_| good)
 }
 
 fn annotation_findings(spec: &Spec) -> Option<Finding> {
@@ -164,10 +178,15 @@ mod tests {
 
     #[test]
     fn versions_are_semantic_and_of_major_one() {
-        for good in ["1.0.0", "1.2.1", "1.3.0-rc.1", "1.0.2-dev", "1.1.0+dev"] {
+        for good in
+            ["1.0.0", "1.2.1", "1.3.0-rc.1", "1.0.2-dev", "1.1.0+dev", "1.0.0-a-b.0.x7+001.-", "1.99.0"]
+        {
             assert!(version_finding(good).is_none(), "{good}");
         }
-        for bad in ["", "1", "1.0", "01.0.0", "v1.0.0", "2.0.0", "0.9.0", "1.0.x"] {
+        let shapes =
+            ["", "1", "1.0", "1.0.0.0", "01.0.0", "v1.0.0", "1.0.x", "1.0.0-", "1.0.0+", "1.0.0-a..b"];
+        let others = ["1.0.0-01", "1.0.0-\u{e4}", "1.0.0+a+b", " 1.0.0", "2.0.0", "0.9.0", "10.0.0"];
+        for bad in shapes.iter().chain(&others) {
             assert!(version_finding(bad).is_some(), "{bad}");
         }
     }

@@ -17,8 +17,5 @@ pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error>
         making::prepare(global, &create.making, id, create.bundle(), Gate::Closed, Stay::Detached)?;
     let plan = compile(&bundle, &request);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
-    launch.perform()?;
-    launch.conclude()?;
-    making::tell_warnings(&bundle, log);
-    Ok(0)
+    making::make(&mut launch, log).map(|()| 0)
 }

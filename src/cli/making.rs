@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
+use crate::launch::Launch;
 use crate::launch::caller::CallerTerminal;
 use crate::plan::request::{Gate, Request};
 use crate::state::{ContainerId, Store};
@@ -98,12 +99,21 @@ pub fn prepare(
     Ok(Order { source, bundle, request })
 }
 
-/// What the configuration asks for and does not get. Told when the container is
-/// made: who is refused has other worries.
-pub fn tell_warnings(bundle: &Bundle, log: &Log) {
-    for finding in &bundle.warnings {
+/// Carries out the plan. What the configuration asks for and does not get is told when the container is made:
+/// who is refused has other worries, and hears only of poststop hooks that failed.
+pub fn make(launch: &mut Launch, log: &Log) -> Result<(), Error> {
+    let made = launch.perform().and_then(|()| launch.conclude());
+    tell(&launch.warnings, log);
+    made?;
+    for finding in &launch.bundle.warnings {
         log.warning(&format!("{}: {}", finding.at, finding.message));
     }
+    Ok(())
+}
+
+/// One line for each warning.
+pub fn tell(warnings: &[String], log: &Log) {
+    warnings.iter().for_each(|warning| log.warning(warning));
 }
 
 fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use crate::cli::args::{Global, Run};
 use crate::cli::log::Log;
 use crate::cli::making::{self, Order, Stay};
 use crate::error::Error;
+use crate::feature::process;
 use crate::launch::Launch;
 use crate::plan::compile::compile;
 use crate::plan::request::Gate;
@@ -27,16 +28,17 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     let store = making::store(global)?;
     let Order { source, bundle, request } =
         making::prepare(global, &run.making, id, run.bundle(), Gate::Open, stay)?;
+    if bundle.process.is_absent() {
+        return Err(source.error(vec![process::absence()]));
+    }
     let plan = compile(&bundle, &request);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
-    launch.perform()?;
-    launch.conclude()?;
-    making::tell_warnings(&bundle, log);
+    making::make(&mut launch, log)?;
     let (Some(container), Some(record)) = (launch.container.take(), launch.record.take()) else {
         return Ok(0);
     };
     if let Err(error) = lifecycle::poststart(&container, &record) {
-        lifecycle::dispose(&container, &record)?;
+        making::tell(&lifecycle::dispose(&container, &record)?, log);
         return Err(error);
     }
     let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
@@ -45,9 +47,7 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     drop(container);
     let status = attend(watch, born.pid, &born.pidfd, terminal);
     if !run.keep {
-        for warning in lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)? {
-            log.warning(&warning);
-        }
+        making::tell(&lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)?, log);
     }
     status
 }

@@ -5,7 +5,8 @@
 //! Nothing of the runtime survives execve: no descriptor but those that were asked for, no
 //! environment, no directory outside.
 //!
-//! OCI: config.md, Process.
+//! OCI: config.md, Process. A configuration may do without a process; such a container can be created, and
+//! not started (runtime.md, Start).
 //!
 //! Order: the working directory is entered as root, and once more after the ids are set if root was refused;
 //! the descriptors are closed when no step needs one any more; execve is the end.
@@ -36,6 +37,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// Is there nothing to run?
+    pub fn is_absent(&self) -> bool {
+        self.arguments.is_empty()
+    }
+
     /// The paths at which execvp(3) would look, in order.
     fn candidates(&self) -> Vec<String> {
         let Some(name) = self.arguments.first() else { return Vec::new() };
@@ -75,8 +81,7 @@ pub fn resolve(spec: &Spec) -> Program {
 
 pub fn findings(spec: &Spec) -> Vec<Finding> {
     let Some(process) = spec.process() else {
-        let message = "there is no process: the container has nothing to run";
-        return vec![Finding::error("/process", message).cure("add \"process\" with args and cwd")];
+        return vec![Finding::warning("/process", "there is no process: the container cannot be started")];
     };
     let mut found = Vec::new();
     let at = Pointer::from("/process");
@@ -109,6 +114,12 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// For a command that is to run the program, not only to create the container.
+pub fn absence() -> Finding {
+    let message = "there is no process: the container has nothing to run";
+    Finding::error("/process", message).cure("add \"process\" with args and cwd")
 }
 
 /// HOME for a program that is given none: from the image's /etc/passwd, else "/", as every runtime does it.
@@ -153,6 +164,9 @@ fn texts(strings: &[String]) -> Vec<CString> {
 
 /// After pivot_root, while the root can still be written: the working directory, if the image lacks it.
 pub fn make_directory(program: &Program, plan: &mut Plan) {
+    if program.is_absent() {
+        return;
+    }
     let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
     let why = "the program starts there; an image may lack it";
     plan.child(FEATURE, Operation::MakeDirectory { path }, why).at("/process/cwd");
@@ -160,6 +174,9 @@ pub fn make_directory(program: &Program, plan: &mut Plan) {
 
 /// When the root is complete: the directory and the program are looked for.
 pub fn look_up(program: &Program, plan: &mut Plan) {
+    if program.is_absent() {
+        return;
+    }
     let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
     let enter = Operation::EnterDirectory { path, attempt: 0 };
     let why = "getcwd(2) must show a path inside, or a leaked descriptor has led outside";
@@ -172,6 +189,9 @@ pub fn look_up(program: &Program, plan: &mut Plan) {
 
 /// After the ids: the directory once more.
 pub fn enter_again(program: &Program, plan: &mut Plan) {
+    if program.is_absent() {
+        return;
+    }
     let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
     let enter = Operation::EnterDirectory { path, attempt: 1 };
     let why = "a directory that root may not enter may be open to the user; does nothing if root was let in";

@@ -47,6 +47,8 @@ pub struct Launch<'a> {
     pub(super) pid_file: Option<PathBuf>,
     pub line: Option<Line>,
     pub newborn: Option<Born>,
+    /// What is to be told beside the error.
+    pub warnings: Vec<String>,
 }
 
 impl<'a> Launch<'a> {
@@ -74,6 +76,7 @@ impl<'a> Launch<'a> {
             pid_file: None,
             line: None,
             newborn: None,
+            warnings: Vec::new(),
         }
     }
 

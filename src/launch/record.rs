@@ -39,6 +39,7 @@ impl Launch<'_> {
             annotations,
             owner: rustix::process::getuid().as_raw(),
             own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),
+            no_program: self.bundle.process.is_absent(),
             wanted: self.request.to_record(),
             hooks_later: !(hooks.poststart.is_empty() && hooks.poststop.is_empty()),
         });

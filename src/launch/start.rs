@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use crate_run_plan::Operation;
+use crate_run_plan::report::Report;
 use crate_run_sys::host;
 use rustix::net::{SocketAddrUnix, connect};
 
@@ -13,6 +15,7 @@ use crate::launch::failure;
 use crate::launch::line::{Ending, Line};
 use crate::plan::compile::compile;
 use crate::plan::request::Request;
+use crate::plan::{Action, Plan};
 use crate::state::{Container, ContainerId, Record, Status, Store, lifecycle};
 
 /// How many milliseconds a process that has said why it ends may take to end.
@@ -20,10 +23,19 @@ const END: u64 = 10_000;
 
 /// Starts the program of a created container, and returns when it runs: the line to the child closes with its
 /// execve, and before that it can say why there will be none.
-pub fn start(store: &Store, id: &ContainerId) -> Result<(), Error> {
+///
+/// A hook that fails is the end of the container: it is deleted, with its poststop hooks, and `warnings`
+/// receives what these say (runtime.md, Lifecycle, steps 7, 9 and 12).
+///
+/// Errors: [`Error::WrongState`] for a container that is not created, or has no process; the step or hook that
+/// failed.
+pub fn start(store: &Store, id: &ContainerId, warnings: &mut Vec<String>) -> Result<(), Error> {
     let container = store.open(id)?;
     let record = container.record()?;
     match container.status(&record) {
+        Status::Created if record.no_program => {
+            return Err(Error::WrongState(format!("cannot start a container without a process: {id}")));
+        }
         Status::Created => {}
         Status::Stopped => {
             return Err(Error::WrongState(format!("cannot start a container that has stopped: {id}")));
@@ -38,24 +50,33 @@ pub fn start(store: &Store, id: &ContainerId) -> Result<(), Error> {
         }
     }
     let mut line = open_gate(&container)?;
-    let failure = match line.listen() {
-        Ending::Executed => None,
-        Ending::Failed(report) => Some(explain(&container, &record, &report)),
+    let (error, after) = match line.listen() {
+        Ending::Executed => match lifecycle::poststart(&container, &record) {
+            Ok(()) => return Ok(()),
+            Err(error) => (error, After::Deleted),
+        },
+        Ending::Failed(report) => explain(&container, &record, &report),
         Ending::Parked | Ending::Silence => {
             let said = format!("the container's first process was killed before its program ran: {id}");
-            Some(Error::WrongState(said))
+            (Error::WrongState(said), After::Stopped)
         }
     };
-    if let Some(error) = failure {
+    match after {
+        After::Deleted => warnings.extend(lifecycle::dispose(&container, &record)?),
         // Who hears of the failure and deletes the container at once must find it stopped.
-        record.process.map(|process| process.has_ended_within(END));
-        return Err(error);
-    }
-    lifecycle::poststart(&container, &record).inspect_err(|_| {
-        if let Some(process) = record.process {
-            process.kill();
+        After::Stopped => {
+            record.process.map(|process| process.has_ended_within(END));
         }
-    })
+    }
+    Err(error)
+}
+
+/// What becomes of a container whose start has failed.
+enum After {
+    /// It stays until somebody deletes it.
+    Stopped,
+    /// A hook has failed.
+    Deleted,
 }
 
 fn open_gate(container: &Container) -> Result<Line, Error> {
@@ -83,8 +104,8 @@ fn open_gate(container: &Container) -> Result<Line, Error> {
 }
 
 /// The plan is not kept; on failure it is computed once more from the copy of the configuration.
-fn explain(container: &Container, record: &Record, report: &crate_run_plan::report::Report) -> Error {
-    let plan = || -> Result<(Source, crate::plan::Plan), Error> {
+fn explain(container: &Container, record: &Record, report: &Report) -> (Error, After) {
+    let plan = || -> Result<(Source, Plan), Error> {
         let file = record.bundle.join("config.json");
         let source = Source::parse(record.bundle.clone(), file, container.config()?)?;
         let request = Request::of_record(container.id(), record);
@@ -92,10 +113,14 @@ fn explain(container: &Container, record: &Record, report: &crate_run_plan::repo
         let plan = compile(&bundle, &request);
         Ok((source, plan))
     };
+    let mut after = After::Stopped;
     let error = match plan() {
         Ok((source, plan)) => {
             let mut error = failure::of_report(&plan, report);
             let step = plan.steps.get(report.step as usize);
+            if step.is_some_and(|step| matches!(step.action, Action::Child(Operation::RunHook { .. }))) {
+                after = After::Deleted;
+            }
             let at = step.and_then(|step| step.at.as_ref());
             error.place = at.map(|at| crate::error::Place::find(&source.file, &source.text, at));
             error
@@ -106,5 +131,5 @@ fn explain(container: &Container, record: &Record, report: &crate_run_plan::repo
             ..StepError::default()
         },
     };
-    Error::Step(Box::new(error))
+    (Error::Step(Box::new(error)), after)
 }

@@ -11,7 +11,8 @@ use crate::launch::birth::Born;
 use crate::launch::cause::Cause;
 use crate::launch::failure::Death;
 use crate::launch::line::Ending;
-use crate::launch::{Launch, failure, hook};
+use crate::launch::{Launch, failure};
+use crate::state::lifecycle;
 
 /// How long the end of the container's processes may take when a failed start is undone.
 const END: Duration = Duration::from_secs(10);
@@ -75,11 +76,9 @@ impl Launch<'_> {
     }
 
     /// A container that was begun gets its poststop hooks (runtime.md, Lifecycle).
-    fn poststop(&self) {
-        let state = self.bundle.hook_state(&self.request.id).json("stopped", 0);
-        for hook in &self.bundle.hooks.poststop {
-            let _ = hook::run(hook, &state, &self.bundle.directory);
-        }
+    fn poststop(&mut self) {
+        let state = self.bundle.hook_state(&self.request.id);
+        self.warnings = lifecycle::poststop(&self.bundle.hooks, &state);
     }
 }
 

@@ -98,15 +98,19 @@ pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<Str
     dispose(&container, &record)
 }
 
-/// Ends what runs, removes the cgroup, runs the poststop hooks, removes the directory: in this order, so that
-/// a command that dies half-way can be repeated.
+/// Ends what runs, removes the cgroup and then the directory, so that a command that dies before can be
+/// repeated. The poststop hooks come last: for them the container is deleted (runtime.md, Lifecycle).
 pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Error> {
     if let Some(process) = record.process {
         process.kill();
     }
     remove_cgroup(record)?;
-    let warnings = poststop(container, record);
+    let hooks = if record.hooks_later { later_hooks(container, record) } else { Ok(hooks::Hooks::default()) };
     container.remove()?;
+    let warnings = match hooks {
+        Ok(hooks) => poststop(&hooks, &hook_state(container.id(), record)),
+        Err(error) => vec![format!("the poststop hooks could not be read: {error}")],
+    };
     Ok(warnings)
 }
 
@@ -155,17 +159,10 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
 }
 
 /// The poststop hooks; a failing one is a warning, and the others still run (runtime.md, Lifecycle).
-fn poststop(container: &Container, record: &Record) -> Vec<String> {
-    if !record.hooks_later {
-        return Vec::new();
-    }
-    let hooks = match later_hooks(container, record) {
-        Ok(hooks) => hooks,
-        Err(error) => return vec![format!("the poststop hooks could not be read: {error}")],
-    };
-    let state = hook_state(container.id(), record).json(Status::Stopped.word(), 0);
+pub fn poststop(hooks: &hooks::Hooks, state: &HookState) -> Vec<String> {
+    let text = state.json(Status::Stopped.word(), 0);
     let run = |(index, hook): (usize, &hooks::Hook)| {
-        let failed = hook::run(hook, &state, &record.bundle).err()?;
+        let failed = hook::run(hook, &text, &state.bundle).err()?;
         Some(format!("error running poststop hook #{index}: {failed}"))
     };
     hooks.poststop.iter().enumerate().filter_map(run).collect()

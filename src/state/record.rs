@@ -68,6 +68,9 @@ pub struct Record {
     /// Has the container a pid namespace of its own? Its end is then the end of all processes in it.
     #[serde(default)]
     pub own_pids: bool,
+    /// Has the configuration no process? Then there is nothing to start.
+    #[serde(default)]
+    pub no_program: bool,
     /// Are there hooks to run later? Then the copy of the configuration must be read.
     #[serde(default)]
     pub hooks_later: bool,

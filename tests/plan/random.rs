@@ -77,6 +77,9 @@ fn wish(tape: &mut Tape) -> Wish {
         config["domainname"] = tape.one(&["", "example.org"]).into();
     }
     config["linux"]["namespaces"] = namespaces.into();
+    if tape.below(16) == 15 {
+        config.as_object_mut().expect("an object").remove("process");
+    }
     let terminal = config["process"]["terminal"] == true;
     let mut wish = Wish::new(serde_json::to_string_pretty(&config).expect("a value is JSON"));
     let path = |text: &str| OutsidePath::new("/".as_ref(), text.as_ref()).expect("no NUL");

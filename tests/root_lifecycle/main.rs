@@ -6,7 +6,9 @@
 mod at_once;
 mod creator;
 mod delete;
+mod operations;
 mod run;
 mod states;
+mod tolerance;
 #[path = "../world/mod.rs"]
 mod world;
