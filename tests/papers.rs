@@ -1,6 +1,6 @@
 //! What the papers say exists, exists.
 //!
-//! README.md, ARCHITECTURE.md, CONTRIBUTING.md, docs/ and the map in src/lib.rs name files, tests, make targets and
+//! README.md, ARCHITECTURE.md, CONTRIBUTING.md, docs/, runtime-spec/ and the map in src/lib.rs name files, tests, make targets and
 //! lines of code. These tests follow every such name, so that a rename fails here and not on a reader.
 
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ fn papers() -> Vec<(String, String)> {
         .map(|entry| PathBuf::from(entry.expect("an entry of the repository").file_name()))
         .filter(|name| name.extension().is_some_and(|end| end == "md"))
         .collect();
-    names.extend(files("docs", ".md"));
+    names.extend(["docs", "runtime-spec"].map(|folder| files(folder, ".md")).concat());
     let mut papers: Vec<(String, String)> =
         names.iter().map(|name| (name.display().to_string(), read(name))).collect();
     papers.push(("src/lib.rs".to_owned(), documentation("src/lib.rs")));
@@ -101,7 +101,8 @@ fn the_map_has_every_feature() {
 
 /// A path of this repository, with or without `::test` behind it.
 fn is_path(word: &str) -> bool {
-    const FOLDERS: [&str; 7] = ["src/", "crates/", "tests/", "docs/", "bench/", "rootfs-fixtures/", ".ci/"];
+    const FOLDERS: [&str; 8] =
+        ["src/", "crates/", "tests/", "docs/", "bench/", "rootfs-fixtures/", "runtime-spec/", ".ci/"];
     FOLDERS.iter().any(|folder| word.starts_with(folder)) && !word.contains([' ', '*', '<', 'N'])
 }
 
@@ -127,7 +128,8 @@ fn files_and_tests_that_are_named_exist() {
 #[test]
 fn papers_that_the_code_names_exist() {
     let mut complaints = Vec::new();
-    let sources = ["src", "crates", "tests", "bench", "rootfs-fixtures"].map(|folder| files(folder, ".rs"));
+    let sources = ["src", "crates", "tests", "bench", "rootfs-fixtures", "runtime-spec"]
+        .map(|folder| files(folder, ".rs"));
     for source in sources.concat().iter().filter(|source| !source.ends_with("tests/papers.rs")) {
         let text = read(source);
         for (at, _) in text.match_indices("docs/") {
