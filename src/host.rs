@@ -17,6 +17,8 @@ pub struct Host {
     grantable: u64,
     /// The runtime's own user namespace is not the first one: it has no power over devices.
     pub nested: bool,
+    /// The kernel has SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: Linux 5.19, or older with a patch.
+    pub killable_notification: bool,
     /// Security modules, as /sys/kernel/security/lsm or the modules' own files show them.
     modules: Vec<&'static str>,
 }
@@ -25,8 +27,10 @@ impl Host {
     /// Asks the kernel.
     pub fn probe() -> Self {
         let release = rustix::system::uname();
+        let kernel = version(&release.release().to_string_lossy());
         Self {
-            kernel: version(&release.release().to_string_lossy()),
+            kernel,
+            killable_notification: kernel >= (5, 19) || credentials::has_killable_notification(),
             euid: rustix::process::geteuid().as_raw(),
             grantable: grantable(),
             nested: in_user_namespace(),
@@ -36,7 +40,14 @@ impl Host {
 
     /// A machine for tests: new enough, all-powerful, without security modules.
     pub fn for_tests() -> Self {
-        Self { kernel: (6, 12), euid: 0, grantable: (1 << 41) - 1, nested: false, modules: Vec::new() }
+        Self {
+            kernel: (6, 12),
+            euid: 0,
+            grantable: (1 << 41) - 1,
+            nested: false,
+            killable_notification: true,
+            modules: Vec::new(),
+        }
     }
 
     /// Capabilities that a container can be given, one bit each.

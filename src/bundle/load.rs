@@ -109,10 +109,24 @@ fn forgiving(text: &[u8], error: serde_json::Error) -> Result<(Spec, Vec<Finding
             });
         }
     }
+    findings.extend(without_empty_filter(&mut value));
     if findings.is_empty() {
         return Err(refused());
     }
     serde_json::from_value(value).map(|spec| (spec, findings)).map_err(|_| refused())
+}
+
+/// An empty action and no calls is how some engines write "no filter", and runc reads it so.
+fn without_empty_filter(config: &mut Value) -> Option<Finding> {
+    let linux = config.get_mut("linux")?.as_object_mut()?;
+    let filter = linux.get("seccomp")?;
+    let no_calls = filter.get("syscalls").is_none_or(|calls| calls.as_array().is_some_and(Vec::is_empty));
+    if filter.get("defaultAction")? != "" || !no_calls {
+        return None;
+    }
+    linux.remove("seccomp");
+    let message = "defaultAction is empty and there are no syscalls: there will be no filter";
+    Some(Finding::warning("/linux/seccomp", message).cure("remove seccomp"))
 }
 
 fn message_kind(words: &str) -> String {

@@ -69,7 +69,7 @@ impl Bundle {
         }
         let namespaces = namespaces::resolve(spec);
         let mut found = findings(source, host, &namespaces, master);
-        let (filter, in_profile) = seccomp::resolve(spec);
+        let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
         let group = cgroup::resolve(spec, id).map_err(|errors| found.extend(errors)).ok();
         let rootfs = rootfs::resolve(spec, directory);

@@ -155,6 +155,12 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
             "a limit on processes is reached: RLIMIT_NPROC or pids.max"
         }
         (HostAction::SendPidfd { .. }, _) => "somebody must listen on a stream socket at --pidfd-socket",
+        (HostAction::SendListener { .. }, Errno::EPERM) => {
+            "taking a descriptor from the container's process takes CAP_SYS_PTRACE"
+        }
+        (HostAction::SendListener { .. }, _) => {
+            "a seccomp agent must listen on a stream socket at linux.seccomp.listenerPath"
+        }
         (HostAction::ConnectConsole { .. }, _) => {
             "somebody must listen on a stream socket at --console-socket"
         }
@@ -214,7 +220,12 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::SetGroups { .. }, Errno::EPERM) => "the user namespace does not allow setgroups(2)",
         (Op::SetIds { .. }, Errno::EINVAL) => "the id is not mapped in the user namespace",
         (Op::InstallFilter { .. }, Errno::EACCES) => "set noNewPrivileges, or keep CAP_SYS_ADMIN",
-        (Op::InstallFilter { .. }, Errno::EINVAL) => "does this kernel know all flags of the profile?",
+        (Op::InstallListener { .. }, Errno::EBUSY) => {
+            "crate-run itself runs under a filter with a listener; a process can have only one"
+        }
+        (Op::InstallFilter { .. } | Op::InstallListener { .. }, Errno::EINVAL) => {
+            "does this kernel know all flags of the profile?"
+        }
         (Op::SetParameter { .. }, Errno::ENOENT) => "this kernel has no such parameter",
         (Op::EnterDirectory { .. }, Errno::ENOTDIR) => "process.cwd names something that is not a directory",
         (Op::MakeDevice { .. }, Errno::EPERM) => "making device nodes takes CAP_MKNOD",

@@ -32,6 +32,8 @@ pub struct Line {
     pub terminal: Option<OwnedFd>,
     /// The process that goes on when the first one has ended.
     reborn: Option<OwnedFd>,
+    /// The number that a seccomp listener has among the child's descriptors.
+    pub listener: Option<i32>,
 }
 
 impl Line {
@@ -44,7 +46,8 @@ impl Line {
 
     /// A line over a socket that is connected already: the gate's.
     pub fn over(socket: OwnedFd) -> Self {
-        Self { socket, closing: Ending::Silence, warnings: Vec::new(), terminal: None, reborn: None }
+        let (closing, warnings) = (Ending::Silence, Vec::new());
+        Self { socket, closing, warnings, terminal: None, reborn: None, listener: None }
     }
 
     fn next(&mut self) -> Result<Option<Report>, Errno> {
@@ -97,6 +100,7 @@ impl Line {
             Kind::Warned => self.warnings.push(report),
             Kind::Executing => self.closing = Ending::Executed,
             Kind::Parked => self.closing = Ending::Parked,
+            Kind::Listener => self.listener = i32::try_from(report.value).ok(),
             Kind::Terminal | Kind::Reborn | Kind::Arrived => {}
         }
         Ok(())

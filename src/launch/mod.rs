@@ -4,6 +4,7 @@
 //! `undo` for the way back; `image` and `line` are the child as the host sees it; `start` and
 //! `foreground` are what comes after.
 
+mod agent;
 mod birth;
 pub mod caller;
 mod cause;

@@ -176,6 +176,9 @@ impl<'a> Launch<'a> {
                 hook::run(hook, &state, &self.bundle.directory)
                     .map_err(|said| Cause::Said(format!("error running {kind} hook #{index}: {said}")))
             }
+            HostAction::SendListener { path, metadata } => {
+                self.send_listener(path.as_path(), metadata.as_deref())
+            }
             HostAction::SendPidfd { path } => self.send_pidfd(path.as_path()),
             HostAction::RecordCreated => self.record_created(),
             HostAction::WritePidFile { path } => self.write_pid_file(path.as_path()),

@@ -20,7 +20,7 @@ pub fn compile(bundle: &Bundle, request: &Request) -> Plan {
     birth(bundle, &mut plan);
     identity(bundle, &opened, &mut plan);
     view(bundle, request, &opened, &mut plan);
-    gate(request, &mut plan);
+    gate(bundle, request, &mut plan);
     power(bundle, request, &mut plan);
     exec(bundle, &mut plan);
     plan
@@ -98,9 +98,11 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
 }
 
 /// Created. Whatever could fail because of the configuration has failed by now.
-fn gate(request: &Request, plan: &mut Plan) {
+fn gate(b: &Bundle, request: &Request, plan: &mut Plan) {
     plan.phase(Phase::Gate);
+    seccomp::ask_supervisor(&b.filter, plan);
     record_created(request, plan);
+    seccomp::let_go(&b.filter, plan);
     gate_waits(request, plan);
 }
 

@@ -45,6 +45,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
         Host::RunHook { .. } => "RunHook",
+        Host::SendListener { .. } => "SendListener",
         Host::SendPidfd { .. } => "SendPidfd",
         Host::WritePidFile { .. } => "WritePidFile",
         Host::RecordCreated => "RecordCreated",
@@ -92,6 +93,7 @@ fn host(action: &HostAction) -> String {
         HostAction::RunHook { hook, kind, index } => {
             format!("run {kind} hook #{index}, {}", hook.path.display())
         }
+        HostAction::SendListener { path, .. } => format!("send the listener to the seccomp agent {path}"),
         HostAction::SendPidfd { path } => format!("send a pidfd to the socket {path}"),
         HostAction::WritePidFile { path } => format!("write the pid to {path}"),
         HostAction::RecordCreated => "write down that the container is created".to_owned(),
@@ -188,6 +190,10 @@ fn child_itself(operation: &Operation) -> String {
         Op::InstallFilter { program, .. } => {
             format!("install a seccomp filter of {} instructions", program.len() / 8)
         }
+        Op::InstallListener { program, .. } => {
+            format!("install a seccomp filter with a listener, of {} instructions", program.len() / 8)
+        }
+        Op::CloseListener {} => "close the listener".to_owned(),
         Op::Execute { arguments, .. } => {
             format!("execute {}", arguments.iter().map(show).collect::<Vec<_>>().join(" "))
         }

@@ -98,6 +98,8 @@ pub enum HostAction {
     SetLimit { resource: u32, soft: u64, hard: u64 },
     /// Runs a hook in the runtime's namespaces.
     RunHook { hook: Hook, kind: &'static str, index: usize },
+    /// Takes the newborn's seccomp listener and sends it to the supervisor that listens at `path`.
+    SendListener { path: OutsidePath, metadata: Option<String> },
     /// Sends a pidfd of the newborn to a socket of the caller.
     SendPidfd { path: OutsidePath },
     /// Writes down the first process, and with a closed gate that the container is created.

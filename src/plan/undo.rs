@@ -38,6 +38,7 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),
         Host::GiveBirth { .. } => Undo::By("kill it, reap it, run the poststop hooks"),
         Host::AdoptReborn
+        | Host::SendListener { .. }
         | Host::SendPidfd { .. }
         | Host::WriteIdMaps { .. }
         | Host::MakeNetwork

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::state::{ContainerId, ProcessId};
 
@@ -130,8 +130,13 @@ pub struct HookState {
 }
 
 impl HookState {
-    /// The state as JSON, for a process of this number.
+    /// The state as JSON text, for a process of this number.
     pub fn json(&self, status: &str, pid: i32) -> String {
+        self.value(status, pid).to_string()
+    }
+
+    /// The state as a JSON value.
+    pub fn value(&self, status: &str, pid: i32) -> Value {
         json!({
             "ociVersion": OCI_VERSION,
             "id": self.id.as_str(),
@@ -140,7 +145,6 @@ impl HookState {
             "bundle": self.bundle,
             "annotations": self.annotations,
         })
-        .to_string()
     }
 
     /// The state cut open at the pid, which only the process itself knows in its own namespace.

@@ -155,6 +155,11 @@ fn linux(tape: &mut Tape, own: &dyn Fn(&str) -> bool, makes: &dyn Fn(&str) -> bo
             "defaultAction": "SCMP_ACT_ALLOW",
             "syscalls": [{ "names": ["mkdir", "chmod"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }]
         });
+        if tape.yes() {
+            let rule = json!({ "names": ["mknod"], "action": "SCMP_ACT_NOTIFY" });
+            linux["seccomp"]["syscalls"].as_array_mut().expect("a list of rules").push(rule);
+            linux["seccomp"]["listenerPath"] = "/run/agent".into();
+        }
     }
     if tape.yes() {
         linux["personality"] = json!({ "domain": "LINUX32" });

@@ -60,6 +60,12 @@ fn run_in_a_user_namespace() {
     survives("run_in_a_user_namespace", Gate::Open, Phase::Prepare, bundles::with_user_namespace);
 }
 
+#[test]
+fn create_with_a_seccomp_agent() {
+    let change = bundles::with_seccomp_agent;
+    survives("create_with_a_seccomp_agent", Gate::Closed, Phase::Gate, change);
+}
+
 /// Not a test by itself: the others start this program once more, as the runtime of one trial.
 #[test]
 fn the_runtime_of_a_trial() {

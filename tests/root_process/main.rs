@@ -2,11 +2,13 @@
 //!
 //! OCI: config.md (process), config-linux.md (seccomp, personality). One file for each feature.
 
+mod agent;
 mod capabilities;
 mod descriptors;
 mod identity;
 mod limits;
 mod program;
 mod seccomp;
+mod seccomp_notify;
 #[path = "../world/mod.rs"]
 mod world;

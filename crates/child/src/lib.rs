@@ -8,13 +8,14 @@
 //!
 //! Read in this order: [`runner`] (the loop), [`failure`] (what an operation answers), [`inside`] (how a path
 //! of the image is looked up), then the operations by subject: [`namespace`], [`mount`], [`device`],
-//! [`mask`], [`terminal`], [`hook`], [`power`] (ids, capabilities, seccomp) and [`execute`].
+//! [`mask`], [`terminal`], [`hook`], [`power`] (ids and capabilities), [`filter`] (seccomp) and [`execute`].
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod device;
 pub mod execute;
 pub mod failure;
+pub mod filter;
 pub mod hook;
 pub mod inside;
 pub mod mask;

@@ -118,11 +118,6 @@ pub fn verify(expected: &Expected) -> Outcome {
     Ok(())
 }
 
-/// seccomp(2), and a look whether the kernel has it.
-pub fn install_filter(flags: u32, program: &[u8]) -> Outcome {
-    credentials::install_filter(flags, program).map(drop).named(Call::Seccomp)
-}
-
 /// The label that the next execve takes on, written through the private procfs: a write that lands
 /// in another file leaves the process unconfined (CVE-2019-16884, CVE-2025-52881). The kernel
 /// refuses a label that it does not know.

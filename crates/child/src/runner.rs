@@ -10,7 +10,7 @@ use crate_run_sys::{Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::Name;
-use crate::{device, execute, hook, mask, mount, namespace, power, terminal};
+use crate::{device, execute, filter, hook, mask, mount, namespace, power, terminal};
 
 /// What the child knows while it runs its plan.
 pub struct Runner {
@@ -75,6 +75,11 @@ impl Runner {
     /// Sends the message that only tells where the child is.
     pub fn tell(&self, kind: Kind) -> Outcome {
         self.send(&Report::new(kind, self.step))
+    }
+
+    /// The same with a number.
+    pub fn tell_number(&self, kind: Kind, value: u64) -> Outcome {
+        self.send(&Report { value, ..Report::new(kind, self.step) })
     }
 
     /// Tells the runtime where we are, and waits for its word.
@@ -192,7 +197,9 @@ impl Runner {
             }),
             Sealed::CloseDescriptors { first } => files::close_on_exec_from(first).named(Call::CloseRange),
             Sealed::Announce {} => execute::announce(self),
-            Sealed::InstallFilter { flags, program } => power::install_filter(flags, program),
+            Sealed::InstallFilter { flags, program } => filter::install(flags, program),
+            Sealed::InstallListener { flags, program } => filter::install_listener(self, flags, program),
+            Sealed::CloseListener {} => filter::close_listener(self),
             Sealed::Execute { candidates, arguments, environment } => {
                 execute::execute(self, candidates, arguments, environment)
             }

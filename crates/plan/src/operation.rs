@@ -242,6 +242,13 @@ operations! {
     69 SetPersonality { domain: Wide }
     /// Writes the label for the next execve to `path` below the private procfs ("self/attr/exec").
     70 SetLabel { path: Text, label: Bytes }
+
+    // Seccomp with a supervisor.
+
+    /// seccomp(2) of the filter that asks a supervisor; the number of its listener is told over the line.
+    90 InstallListener { flags: Number, program: Bytes }
+    /// close(2) of the listener that `InstallListener` made.
+    91 CloseListener { }
 }
 
 /// Rules for the target of a mount (`rule` above).

@@ -22,6 +22,8 @@ pub enum Kind {
     Parked = 6,
     /// The first process ends here; a descriptor of the one that goes on comes along.
     Reborn = 7,
+    /// A seccomp filter has a listener; its number among the child's descriptors is the value.
+    Listener = 8,
 }
 
 /// The system call that gave the answer, where a step makes several.
@@ -153,6 +155,7 @@ impl Report {
             5 => Kind::Terminal,
             6 => Kind::Parked,
             7 => Kind::Reborn,
+            8 => Kind::Listener,
             _ => return None,
         };
         let mut report = Report::new(kind, u16::from_le_bytes([bytes[2], bytes[3]]));

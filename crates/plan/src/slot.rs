@@ -24,6 +24,8 @@ impl Slot {
     pub const MASK: Slot = Slot(4);
     /// The network namespace that the runtime makes while the child works. It comes with the runtime's word.
     pub const NETWORK: Slot = Slot(5);
+    /// The listener of a seccomp filter that asks a supervisor.
+    pub const LISTENER: Slot = Slot(8);
 
     /// The first slot that the runtime fills before the birth.
     pub const FIRST_INHERITED: u16 = 64;

@@ -4,7 +4,7 @@
 //! `seccomp_data` as a little-endian machine lays it out.
 
 use crate::emit::{AND, IF_EQUAL, IF_GREATER, IF_NOT_LESS, LOAD, RETURN, SKIP};
-use crate::{Instruction, Program};
+use crate::{Filter, Instruction, Program};
 
 /// `SECCOMP_RET_KILL_PROCESS`
 const KILL_PROCESS: u32 = 0x8000_0000;
@@ -15,9 +15,14 @@ const IF_BITS: u16 = 0x45;
 /// see [`Arch::audit`](crate::Arch::audit)) with the arguments `args`: one of `SECCOMP_RET_`, with the errno
 /// or the tracer's data in the lower 16 bits.
 ///
+/// Of several filters the strictest answer counts: the one that is smallest as a signed number.
+///
 /// A program that [`compile`](crate::compile) did not make may be malformed; it kills the process.
 pub fn verdict(program: &Program, arch: u32, nr: u32, args: &[u64; 6]) -> u32 {
-    run(&program.instructions, arch, nr, args).unwrap_or(KILL_PROCESS)
+    let of = |filter: &Filter| run(&filter.instructions, arch, nr, args).unwrap_or(KILL_PROCESS);
+    let strictness = |verdict: &u32| (verdict & 0xffff_0000) as i32;
+    let both = program.listener.iter().map(of).chain([of(&program.filter)]);
+    both.min_by_key(strictness).unwrap_or(KILL_PROCESS)
 }
 
 /// None for an unknown instruction, a load outside of `seccomp_data`, or a jump past the end.

@@ -75,21 +75,31 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// A compiled profile, ready for `seccomp(SECCOMP_SET_MODE_FILTER, flags, &program)`.
+/// A compiled profile: one filter, or two if some calls are handed to a supervisor.
+///
+/// Two, because a listener must be handed over while the container is still being made, and all else that a
+/// profile forbids is best forbidden last of all. The kernel asks every filter and takes the strictest answer
+/// (seccomp(2)), so both together say what the profile says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    pub instructions: Vec<Instruction>,
-    /// `SECCOMP_FILTER_FLAG_` bits. `NEW_LISTENER` is among them exactly when `notifies` is set. `TSYNC`
-    /// never is: the filter is loaded by a process with a single thread, and the kernel refuses it beside a
-    /// listener.
-    pub flags: u32,
+    /// What becomes of every call; of those that a supervisor decides, that they are allowed.
+    pub filter: Filter,
+    /// Which calls a supervisor decides; all others are allowed. Loading it returns the listener.
+    pub listener: Option<Filter>,
     /// What the user should hear although the profile is usable, such as names that no kernel knows.
     pub notes: Vec<Note>,
-    /// Whether some call is handed to a supervisor (`SCMP_ACT_NOTIFY`): loading then returns a listener fd.
-    pub notifies: bool,
 }
 
-impl Program {
+/// A program ready for `seccomp(SECCOMP_SET_MODE_FILTER, flags, &program)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    pub instructions: Vec<Instruction>,
+    /// `SECCOMP_FILTER_FLAG_` bits. `TSYNC` is never among them: the filter is loaded by a process with a
+    /// single thread, and the kernel refuses it beside a listener.
+    pub flags: u32,
+}
+
+impl Filter {
     /// The instructions as the kernel reads them: 8 bytes each, in the byte order of this machine.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.instructions.len() * size_of::<Instruction>());
@@ -105,10 +115,22 @@ impl Program {
 /// Something in the profile that has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
+    pub kind: Kind,
     /// JSON pointer (RFC 6901) relative to `/linux/seccomp`.
     pub at: String,
     /// One sentence without a full stop.
     pub message: String,
+}
+
+/// What it is that has no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A name that is no system call.
+    UnknownCall,
+    /// An architecture whose programs never run here.
+    ForeignArch,
+    /// A flag that needs a listener.
+    IdleFlag,
 }
 
 /// Something in the profile that keeps it from being compiled.
@@ -138,6 +160,25 @@ enum Newcomers {
     Default,
 }
 
+/// Which of a profile's verdicts a filter gives; for the others it allows the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// All that the kernel decides alone.
+    Decided,
+    /// `SCMP_ACT_NOTIFY`.
+    Notified,
+}
+
+impl Part {
+    /// What the filter of this part answers where the profile as a whole says `value`.
+    fn of(self, value: u32) -> u32 {
+        const ALLOW: u32 = 0x7fff_0000;
+        const NOTIFY: u32 = 0x7fc0_0000;
+        let notified = value & 0xffff_0000 == NOTIFY;
+        if notified == (self == Part::Notified) { value } else { ALLOW }
+    }
+}
+
 /// Compiles `profile` for a machine whose own architecture is `native`.
 ///
 /// The rules of `native` are always there, whether the profile lists that architecture or not. Calls of an
@@ -152,16 +193,26 @@ pub fn compile(profile: &LinuxSeccomp, native: Arch) -> Result<Program, Vec<Prob
 
 fn compile_with(profile: &LinuxSeccomp, native: Arch, newcomers: Newcomers) -> Result<Program, Vec<Problem>> {
     let policy = profile::read(profile, native)?;
-    let instructions = tree::plant(&policy, newcomers).map_err(|conflicts| {
-        conflicts.iter().map(|conflict| profile::contradiction(profile, conflict)).collect::<Vec<_>>()
-    })?;
-    if instructions.len() > LONGEST_PROGRAM {
-        let length = instructions.len();
-        return Err(vec![Problem::new(
-            "/syscalls",
-            format!("the profile needs {length} BPF instructions, the kernel takes {LONGEST_PROGRAM}"),
-            "use fewer conditions on arguments, or list fewer architectures",
-        )]);
+    let filter = |part, flags| {
+        let instructions = tree::plant(&policy, newcomers, part).map_err(|conflicts| {
+            conflicts.iter().map(|conflict| profile::contradiction(profile, conflict)).collect::<Vec<_>>()
+        })?;
+        within_the_limit(&instructions)?;
+        Ok::<_, Vec<Problem>>(Filter { instructions, flags })
+    };
+    let listener = policy.listener_flags.map(|flags| filter(Part::Notified, flags)).transpose()?;
+    let filter = filter(Part::Decided, policy.flags)?;
+    Ok(Program { filter, listener, notes: policy.notes })
+}
+
+fn within_the_limit(instructions: &[Instruction]) -> Result<(), Vec<Problem>> {
+    let length = instructions.len();
+    if length <= LONGEST_PROGRAM {
+        return Ok(());
     }
-    Ok(Program { instructions, flags: policy.flags, notes: policy.notes, notifies: policy.notifies })
+    Err(vec![Problem::new(
+        "/syscalls",
+        format!("the profile needs {length} BPF instructions, the kernel takes {LONGEST_PROGRAM}"),
+        "use fewer conditions on arguments, or list fewer architectures",
+    )])
 }

@@ -184,11 +184,15 @@ fn block() -> impl Strategy<Value = LinuxSyscall> {
         2 => (0..4u32).prop_map(|errno| (Action::ScmpActErrno, Some(errno))),
         1 => Just((Action::ScmpActErrno, None)),
         1 => Just((Action::ScmpActTrap, None)),
+        1 => Just((Action::ScmpActNotify, None)),
         1 => Just((Action::ScmpActKillProcess, None)),
         1 => Just((Action::ScmpActTrace, Some(0xffff))),
     ];
     let names = prop::collection::vec(name.prop_map(String::from), 1..6);
-    (names, action, args()).prop_map(|(names, (action, errno), args)| {
+    (names, action, args()).prop_map(|(mut names, (action, errno), args)| {
+        if action == Action::ScmpActNotify {
+            names.iter_mut().filter(|name| *name == "write").for_each(|name| "read".clone_into(name));
+        }
         let mut block = LinuxSyscallBuilder::default().names(names).action(action).args(args);
         if let Some(errno) = errno {
             block = block.errno_ret(errno);

@@ -58,6 +58,11 @@ pub(crate) fn find(name: &str) -> Option<&'static Call> {
     }
 }
 
+/// Is it a call of machines that crate-run is not built for? Engines give every machine the same profile.
+pub(crate) fn is_elsewhere(name: &str) -> bool {
+    ELSEWHERE.contains(&name)
+}
+
 /// All names that some architecture knows.
 #[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Call)> {
@@ -215,6 +220,15 @@ const MISSING: [(&str, Arch, u32); 18] = [
     ("rseq_slice_yield", Arch::Arm, 471),
 ];
 
+/// Calls of MIPS, PowerPC, RISC-V, s390, m68k and SuperH that no architecture here has (syscalls(2)).
+#[rustfmt::skip]
+const ELSEWHERE: [&str; 23] = [
+    "atomic_barrier", "atomic_cmpxchg_32", "cachectl", "getpagesize", "multiplexer", "riscv_flush_icache",
+    "riscv_hwprobe", "rtas", "s390_guarded_storage", "s390_pci_mmio_read", "s390_pci_mmio_write",
+    "s390_runtime_instr", "s390_sthyi", "spu_create", "spu_run", "subpage_prot", "swapcontext",
+    "switch_endian", "sync_file_range2", "sys_debug_setcontext", "syscall", "sysmips", "timerfd",
+];
+
 /// Calls that i386 offers by `socketcall(2)`: the first has number 1 there, and so on (`linux/net.h`).
 #[rustfmt::skip]
 const SOCKETCALL: [&str; 20] = [
@@ -260,6 +274,12 @@ mod tests {
         assert_eq!(number("setsockopt", Arch::X32), Some(0x4000_0000 + 541));
         assert_eq!(number("pwritev2", Arch::X32), Some(0x4000_0000 + 547));
         assert_eq!(number("vserver", Arch::X32), None);
+    }
+
+    #[test]
+    fn calls_of_other_machines_are_not_ours() {
+        assert!(ELSEWHERE.iter().all(|name| find(name).is_none()));
+        assert!(is_elsewhere("s390_sthyi") && !is_elsewhere("s390_sthy"));
     }
 
     #[test]

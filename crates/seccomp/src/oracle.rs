@@ -18,7 +18,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::model::{self, Reading, Sample};
-use crate::{Arch, Instruction, Newcomers, Problem, Program, compile_with, names, verdict};
+use crate::{Arch, Filter, Instruction, Newcomers, Problem, Program, compile_with, names, verdict};
 
 fn action(action: Action, errno: Option<u32>) -> ScmpAction {
     let errno = errno.unwrap_or(1);
@@ -93,7 +93,8 @@ fn with_libseccomp(profile: &LinuxSeccomp) -> Option<Program> {
         jf: raw[3],
         k: u32::from_ne_bytes([raw[4], raw[5], raw[6], raw[7]]),
     });
-    Some(Program { instructions: instructions.collect(), flags: 0, notes: Vec::new(), notifies: false })
+    let filter = Filter { instructions: instructions.collect(), flags: 0 };
+    Some(Program { filter, listener: None, notes: Vec::new() })
 }
 
 fn ours(profile: &LinuxSeccomp) -> Result<Program, Vec<Problem>> {
@@ -147,7 +148,7 @@ fn one_condition_per_rule(mut profile: LinuxSeccomp) -> LinuxSeccomp {
 fn loads_the_number(program: &Program, audit: u32) -> bool {
     let mut at = 1;
     loop {
-        let Instruction { code, jt, jf, k } = program.instructions[at];
+        let Instruction { code, jt, jf, k } = program.filter.instructions[at];
         let is_architecture = [Arch::X86_64, Arch::X86].iter().any(|arch| arch.audit() == k);
         match code {
             0x15 if is_architecture => at += 1 + usize::from(if k == audit { jt } else { jf }),

@@ -12,7 +12,7 @@ use oci_spec::runtime::{
 use crate::arch::Arch;
 use crate::names::{self, Call};
 use crate::rules::{Condition, Conflict, Rule, Test};
-use crate::{Note, Problem};
+use crate::{Kind, Note, Problem};
 
 const EPERM: u32 = 1;
 /// The largest errno that a system call can return (`MAX_ERRNO`).
@@ -32,8 +32,9 @@ pub(crate) struct Policy {
     /// The native architecture first, then as listed.
     pub calls: Vec<Calls>,
     pub flags: u32,
+    /// The flags of the filter with the listener, if some call is handed to a supervisor.
+    pub listener_flags: Option<u32>,
     pub notes: Vec<Note>,
-    pub notifies: bool,
 }
 
 /// What the profile says about the calls of one architecture.
@@ -91,7 +92,7 @@ impl Reader {
     fn new(native: Arch) -> Self {
         let native = Calls { arch: native, named: Vec::with_capacity(512), largest: None };
         let (rules, notes) = (Vec::with_capacity(64), Vec::new());
-        let policy = Policy { default: 0, rules, calls: vec![native], flags: 0, notes, notifies: false };
+        let policy = Policy { default: 0, rules, calls: vec![native], flags: 0, listener_flags: None, notes };
         Self { policy, problems: Vec::new() }
     }
 
@@ -108,6 +109,7 @@ impl Reader {
                     }
                 }
                 _ => self.policy.notes.push(Note {
+                    kind: Kind::ForeignArch,
                     at: format!("/architectures/{place}"),
                     message: format!("{listed} has no effect, this machine never runs its programs"),
                 }),
@@ -119,7 +121,7 @@ impl Reader {
         if profile.default_action() == Action::ScmpActNotify {
             self.problem(
                 "/defaultAction",
-                "SCMP_ACT_NOTIFY cannot be the default action: handing over the listener needs system calls",
+                "SCMP_ACT_NOTIFY cannot be used as default action: the listener could not be handed over",
                 "list the calls to be notified about under syscalls",
             );
         }
@@ -142,7 +144,7 @@ impl Reader {
         }
         let rules = first_rule..self.policy.rules.len();
         if block.action() == Action::ScmpActNotify {
-            self.policy.notifies = true;
+            self.policy.listener_flags = Some(FLAG_NEW_LISTENER);
         }
         if block.names().is_empty() {
             let cure = "name at least one system call, or remove the rule";
@@ -155,7 +157,8 @@ impl Reader {
                 None => self.unknown(at, name),
             }
             if block.action() == Action::ScmpActNotify && name == "write" {
-                let message = "SCMP_ACT_NOTIFY cannot be used for write: handing over the listener needs it";
+                let message = "SCMP_ACT_NOTIFY cannot be used for the write syscall: \
+                               with it the listener is announced, and nobody listens yet";
                 self.problem(at, message, "remove write from this rule");
             }
         }
@@ -164,9 +167,9 @@ impl Reader {
     fn unknown(&mut self, at: fmt::Arguments, name: &str) {
         if name.is_empty() {
             self.problem(at, "the name of a system call is empty", "remove it");
-        } else {
-            let message = format!("`{name}` is no system call of this machine, so its rule has no effect");
-            self.policy.notes.push(Note { at: at.to_string(), message });
+        } else if !names::is_elsewhere(name) {
+            let message = format!("`{name}` is no system call that crate-run knows: its rule has no effect");
+            self.policy.notes.push(Note { kind: Kind::UnknownCall, at: at.to_string(), message });
         }
     }
 
@@ -215,23 +218,24 @@ impl Reader {
     }
 
     fn flags(&mut self, flags: Option<&[Flag]>) {
-        let notifies = self.policy.notifies;
-        if notifies {
-            self.policy.flags |= FLAG_NEW_LISTENER;
-        }
         for (place, flag) in flags.unwrap_or(&[Flag::SeccompFilterFlagSpecAllow]).iter().enumerate() {
-            self.policy.flags |= match flag {
-                Flag::SeccompFilterFlagLog => FLAG_LOG,
-                Flag::SeccompFilterFlagSpecAllow => FLAG_SPEC_ALLOW,
-                Flag::SeccompFilterFlagTsync => 0,
-                Flag::SeccompFilterFlagWaitKillableRecv if notifies => FLAG_WAIT_KILLABLE_RECV,
-                // The kernel refuses the flag without a listener.
-                Flag::SeccompFilterFlagWaitKillableRecv => {
-                    let message = format!("{flag} has no effect, no rule has the action SCMP_ACT_NOTIFY");
-                    self.policy.notes.push(Note { at: format!("/flags/{place}"), message });
-                    0
-                }
+            let (both, listener) = match flag {
+                Flag::SeccompFilterFlagLog => (FLAG_LOG, 0),
+                Flag::SeccompFilterFlagSpecAllow => (FLAG_SPEC_ALLOW, 0),
+                Flag::SeccompFilterFlagTsync => (0, 0),
+                Flag::SeccompFilterFlagWaitKillableRecv => (0, FLAG_WAIT_KILLABLE_RECV),
             };
+            self.policy.flags |= both;
+            match &mut self.policy.listener_flags {
+                Some(flags) => *flags |= both | listener,
+                // The kernel refuses the flag without a listener.
+                None if listener != 0 => {
+                    let message = format!("{flag} has no effect, no rule has the action SCMP_ACT_NOTIFY");
+                    let at = format!("/flags/{place}");
+                    self.policy.notes.push(Note { kind: Kind::IdleFlag, at, message });
+                }
+                None => {}
+            }
         }
     }
 }

@@ -3,10 +3,13 @@
 use oci_spec::runtime::LinuxSeccomp;
 use proptest::prelude::*;
 
+use crate::interpret::run;
 use crate::model::{self, Reading, Sample};
-use crate::{Arch, LONGEST_PROGRAM, Newcomers, compile_with, verdict};
+use crate::{Arch, Filter, LONGEST_PROGRAM, Newcomers, compile_with, verdict};
 
 const ENOSYS: u32 = 0x0005_0000 | 38;
+const NOTIFY: u32 = 0x7fc0_0000;
+const ALLOW: u32 = 0x7fff_0000;
 
 /// Whether `is` is what a plain reading of `profile` calls for; where several rules match, what one of them
 /// does.
@@ -28,7 +31,7 @@ fn is_right(profile: &LinuxSeccomp, native: Arch, newcomers: Newcomers, sample: 
 fn a_profile_like_that_of_docker_is_short_and_right() {
     let profile = model::docker_like();
     let program = compile_with(&profile, Arch::X86_64, Newcomers::Enosys).expect("the profile compiles");
-    let length = program.instructions.len();
+    let length = program.filter.instructions.len();
     assert!(length < 400, "{length} instructions");
     for sample in model::samples(&profile, Arch::X86_64, 1) {
         let is = verdict(&program, sample.audit, sample.nr, &sample.args);
@@ -55,25 +58,44 @@ proptest! {
         }
     }
 
+    /// Of the two filters of a profile that asks a supervisor, one only asks and the other never does.
+    #[test]
+    fn only_the_filter_with_the_listener_notifies(profile in model::profiles(), seed in any::<u64>()) {
+        let Ok(program) = compile_with(&profile, Arch::X86_64, Newcomers::Enosys) else { return Ok(()) };
+        let Some(listener) = program.listener else { return Ok(()) };
+        for sample in model::samples(&profile, Arch::X86_64, seed) {
+            let of = |filter: &Filter| run(&filter.instructions, sample.audit, sample.nr, &sample.args);
+            prop_assert!(matches!(of(&listener), Some(NOTIFY | ALLOW)), "{sample:x?}");
+            prop_assert_ne!(of(&program.filter), Some(NOTIFY), "{:x?}", sample);
+        }
+    }
+
     /// What the kernel checks when it loads a filter: known instructions, aligned loads, jumps that stay
     /// inside.
     #[test]
     fn a_program_is_well_formed(profile in model::profiles()) {
         let Ok(program) = compile_with(&profile, Arch::X86_64, Newcomers::Enosys) else { return Ok(()) };
-        let length = program.instructions.len();
-        prop_assert!((1..=LONGEST_PROGRAM).contains(&length));
-        prop_assert_eq!(program.bytes().len(), length * 8);
-        for (at, instruction) in program.instructions.iter().enumerate() {
-            let left = length - at - 1;
-            let fine = match instruction.code {
-                0x20 => instruction.k < 64 && instruction.k % 4 == 0 && left > 0,
-                0x54 => left > 0,
-                0x05 => (instruction.k as usize) < left,
-                0x06 => true,
-                0x15 | 0x25 | 0x35 => usize::from(instruction.jt.max(instruction.jf)) < left,
-                _ => false,
-            };
-            prop_assert!(fine, "{instruction:x?} at {at} of {length}");
+        for filter in program.listener.iter().chain([&program.filter]) {
+            is_well_formed(filter)?;
         }
     }
+}
+
+fn is_well_formed(filter: &Filter) -> Result<(), TestCaseError> {
+    let length = filter.instructions.len();
+    prop_assert!((1..=LONGEST_PROGRAM).contains(&length));
+    prop_assert_eq!(filter.bytes().len(), length * 8);
+    for (at, instruction) in filter.instructions.iter().enumerate() {
+        let left = length - at - 1;
+        let fine = match instruction.code {
+            0x20 => instruction.k < 64 && instruction.k % 4 == 0 && left > 0,
+            0x54 => left > 0,
+            0x05 => (instruction.k as usize) < left,
+            0x06 => true,
+            0x15 | 0x25 | 0x35 => usize::from(instruction.jt.max(instruction.jf)) < left,
+            _ => false,
+        };
+        prop_assert!(fine, "{instruction:x?} at {at} of {length}");
+    }
+    Ok(())
 }

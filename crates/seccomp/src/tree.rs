@@ -21,7 +21,7 @@ use crate::arch::{Arch, Width};
 use crate::emit::{IF_EQUAL, IF_GREATER, IF_NOT_LESS, Label, Listing};
 use crate::profile::{Calls, Policy};
 use crate::rules::{self, Answer, Condition, Conflict, Rule, Test};
-use crate::{Instruction, Newcomers};
+use crate::{Instruction, Newcomers, Part};
 
 /// Where `seccomp_data` holds `nr`, `arch` and the low word of `args[0]`, in bytes. All our machines are
 /// little-endian.
@@ -33,9 +33,13 @@ const OFFSET_ARGS: u32 = 16;
 const STRANGER: u32 = 0;
 const ERRNO_ENOSYS: u32 = 0x0005_0000 | 38;
 
-/// Builds the whole program.
-pub(crate) fn plant(policy: &Policy, newcomers: Newcomers) -> Result<Vec<Instruction>, Vec<Conflict>> {
-    let mut forest = Forest::new(policy, newcomers);
+/// Builds the whole program for one part of the verdicts.
+pub(crate) fn plant(
+    policy: &Policy,
+    newcomers: Newcomers,
+    part: Part,
+) -> Result<Vec<Instruction>, Vec<Conflict>> {
+    let mut forest = Forest::new(policy, newcomers, part);
     let mut trees: Vec<(u32, Ranges)> = Vec::with_capacity(policy.calls.len());
     for calls in &policy.calls {
         let audit = calls.arch.audit();
@@ -51,7 +55,7 @@ pub(crate) fn plant(policy: &Policy, newcomers: Newcomers) -> Result<Vec<Instruc
         let tree = forest.grow(&ranges.0);
         grown.push((*audit, forest.listing.load(OFFSET_NR, tree)));
     }
-    let mut next = forest.listing.answer(STRANGER);
+    let mut next = forest.listing.answer(part.of(STRANGER));
     for (audit, tree) in grown {
         next = forest.listing.branch(IF_EQUAL, audit, tree, next);
     }
@@ -93,6 +97,9 @@ struct Checks {
 
 struct Forest<'a> {
     policy: &'a Policy,
+    part: Part,
+    /// What a number gets that nothing is said about.
+    default: u32,
     /// What a number beyond the largest named one gets.
     newcomer: Leaf,
     checks: Vec<Checks>,
@@ -101,7 +108,7 @@ struct Forest<'a> {
 }
 
 impl<'a> Forest<'a> {
-    fn new(policy: &'a Policy, newcomers: Newcomers) -> Self {
+    fn new(policy: &'a Policy, newcomers: Newcomers, part: Part) -> Self {
         let lenient = [
             LinuxSeccompAction::ScmpActAllow,
             LinuxSeccompAction::ScmpActLog,
@@ -111,9 +118,9 @@ impl<'a> Forest<'a> {
         let kind = policy.default & 0xffff_0000;
         let keeps_default =
             newcomers == Newcomers::Default || lenient.iter().any(|action| action.as_u32(Some(0)) == kind);
-        let newcomer = Leaf::Return(if keeps_default { policy.default } else { ERRNO_ENOSYS });
-        let listing = Listing::with_capacity(512);
-        Self { policy, newcomer, checks: Vec::new(), conflicts: Vec::new(), listing }
+        let newcomer = Leaf::Return(part.of(if keeps_default { policy.default } else { ERRNO_ENOSYS }));
+        let (default, listing) = (part.of(policy.default), Listing::with_capacity(512));
+        Self { policy, part, default, newcomer, checks: Vec::new(), conflicts: Vec::new(), listing }
     }
 
     /// Cuts the numbers that come with this value of `seccomp_data.arch` into ranges.
@@ -123,15 +130,15 @@ impl<'a> Forest<'a> {
         let mut members: Vec<&Calls> =
             policy.calls.iter().filter(|calls| calls.arch.audit() == audit).collect();
         members.sort_by_key(|calls| *calls.arch.numbers().start());
-        ranges.from(0, Leaf::Return(STRANGER));
+        ranges.from(0, Leaf::Return(self.part.of(STRANGER)));
         for calls in &members {
             self.cut_calls(calls, &mut ranges);
         }
         let last = members.last().map_or(0, |calls| *calls.arch.numbers().end());
         if last < u32::MAX {
-            ranges.from(last + 1, Leaf::Return(STRANGER));
+            ranges.from(last + 1, Leaf::Return(self.part.of(STRANGER)));
             // A tracer sets -1 to have a call skipped; that is no call of a foreign architecture.
-            ranges.from(u32::MAX, Leaf::Return(policy.default));
+            ranges.from(u32::MAX, Leaf::Return(self.default));
         }
         ranges
     }
@@ -140,7 +147,7 @@ impl<'a> Forest<'a> {
     fn cut_calls(&mut self, calls: &Calls, ranges: &mut Ranges) {
         let silence = self.silence(calls);
         let mut silence = silence.iter().peekable();
-        let mut background = Leaf::Return(self.policy.default);
+        let mut background = Leaf::Return(self.default);
         for entries in calls.named.chunk_by(|a, b| a.0 == b.0) {
             let number = entries[0].0;
             while let Some((first, leaf)) = silence.next_if(|(first, _)| *first <= number) {
@@ -160,7 +167,7 @@ impl<'a> Forest<'a> {
 
     /// What the numbers get that the profile does not name: (first number, leaf), ascending.
     fn silence(&self, calls: &Calls) -> Vec<(u32, Leaf)> {
-        let default = Leaf::Return(self.policy.default);
+        let default = Leaf::Return(self.default);
         let mut silence = vec![(*calls.arch.numbers().start(), default)];
         // A profile that names nothing here knows nothing about what is new.
         let Some(largest) = calls.largest else { return silence };
@@ -175,8 +182,12 @@ impl<'a> Forest<'a> {
     fn leaf(&mut self, arch: Arch, number: u32, entries: &[(u32, u32)]) -> Leaf {
         let all = &self.policy.rules;
         match rules::settle(arch, number, entries.iter().map(|(_, rule)| &all[*rule as usize])) {
-            Ok(Answer::Always(action)) => Leaf::Return(action),
-            Ok(Answer::Checked(rules)) => {
+            Ok(Answer::Always(action)) => Leaf::Return(self.part.of(action)),
+            Ok(Answer::Checked(mut rules)) => {
+                rules.iter_mut().for_each(|rule| rule.action = self.part.of(rule.action));
+                if rules.iter().all(|rule| rule.action == self.default) {
+                    return Leaf::Return(self.default);
+                }
                 let width = arch.width();
                 let known =
                     self.checks.iter().position(|checks| checks.width == width && checks.rules == rules);
@@ -187,7 +198,7 @@ impl<'a> Forest<'a> {
             }
             Err(conflict) => {
                 self.conflicts.push(conflict);
-                Leaf::Return(self.policy.default)
+                Leaf::Return(self.default)
             }
         }
     }
@@ -228,7 +239,7 @@ impl<'a> Forest<'a> {
 
     fn write_checks(&mut self, index: usize) -> Label {
         let Checks { width, rules, .. } = &self.checks[index];
-        let mut next = self.listing.answer(self.policy.default);
+        let mut next = self.listing.answer(self.default);
         for rule in rules.iter().rev() {
             let mut matched = self.listing.answer(rule.action);
             for condition in rule.when.iter().rev() {
@@ -293,7 +304,7 @@ mod tests {
     #[test]
     fn few_ranges_serve_many_names() {
         let policy = profile::read(&docker_like(), Arch::X86_64).expect("the profile is right");
-        let mut forest = Forest::new(&policy, Newcomers::Enosys);
+        let mut forest = Forest::new(&policy, Newcomers::Enosys, Part::Decided);
         for calls in &policy.calls {
             let ranges = forest.cut(calls.arch.audit()).0.len();
             assert!(calls.named.len() > 300);

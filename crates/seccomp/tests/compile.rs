@@ -1,6 +1,6 @@
 //! What the compiler makes of a profile, seen from outside: verdicts, flags, notes and problems.
 
-use crate_run_seccomp::{Arch, Problem, Program, compile, verdict};
+use crate_run_seccomp::{Arch, Filter, Problem, Program, compile, verdict};
 use serde_json::{Value, json};
 
 const KILL_THREAD: u32 = 0;
@@ -77,7 +77,7 @@ fn every_action_has_its_value() {
         assert_eq!(native(&program, 39, &[]), value, "{action} {number}");
         assert_eq!(native(&program, 38, &[]), ALLOW);
         assert_eq!(native(&program, 40, &[]), ALLOW);
-        assert_eq!(program.notifies, action == "SCMP_ACT_NOTIFY");
+        assert_eq!(program.listener.is_some(), action == "SCMP_ACT_NOTIFY");
     }
 }
 
@@ -241,18 +241,39 @@ fn flags_are_those_of_the_profile() {
             "syscalls": [{ "names": ["mount"], "action": action }],
         }))
     };
-    assert_eq!(flags(json!(null), "SCMP_ACT_TRAP").flags, 4, "SPEC_ALLOW when nothing is said");
-    assert_eq!(flags(json!([]), "SCMP_ACT_TRAP").flags, 0);
-    assert_eq!(
-        flags(json!(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]), "SCMP_ACT_TRAP").flags,
-        2
-    );
-    assert_eq!(flags(json!(["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]), "SCMP_ACT_NOTIFY").flags, 4 | 8);
-    let killable = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
-    assert_eq!(flags(killable.clone(), "SCMP_ACT_NOTIFY").flags, 8 | 32);
-    let without_listener = flags(killable, "SCMP_ACT_TRAP");
-    assert_eq!(without_listener.flags, 0, "the kernel would refuse it");
+    let [log, tsync, spec_allow, killable] = ["LOG", "TSYNC", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"]
+        .map(|word| format!("SECCOMP_FILTER_FLAG_{word}"));
+    let numbers = |program: &Program| (program.filter.flags, program.listener.as_ref().map(|one| one.flags));
+    let of = |given: Value, action: &str| numbers(&flags(given, action));
+    assert_eq!(of(json!(null), "SCMP_ACT_TRAP"), (4, None), "SPEC_ALLOW when nothing is said");
+    assert_eq!(of(json!([]), "SCMP_ACT_TRAP"), (0, None));
+    assert_eq!(of(json!([log, tsync]), "SCMP_ACT_TRAP"), (2, None));
+    assert_eq!(of(json!([spec_allow]), "SCMP_ACT_NOTIFY"), (4, Some(4 | 8)));
+    assert_eq!(of(json!([killable, log]), "SCMP_ACT_NOTIFY"), (2, Some(2 | 8 | 32)));
+    let without_listener = flags(json!([killable]), "SCMP_ACT_TRAP");
+    assert_eq!(numbers(&without_listener), (0, None), "the kernel would refuse it");
     assert_eq!(without_listener.notes[0].at, "/flags/0");
+}
+
+/// The kernel takes the strictest answer of several filters (seccomp(2)).
+#[test]
+fn a_profile_with_a_supervisor_becomes_two_filters() {
+    let program = program(json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [
+            allowing(&["read", "openat2"]),
+            { "names": ["mkdir"], "action": "SCMP_ACT_NOTIFY", "args": [arg(1, "EQ", 0o700)] },
+        ],
+    }));
+    let only = |filter: &Filter| Program { filter: filter.clone(), listener: None, notes: Vec::new() };
+    let (asks, decides) = (only(program.listener.as_ref().expect("a listener")), only(&program.filter));
+    let calls = [(0, 0), (83, 0o700), (83, 0o755), (84, 0), (438, 0)];
+    let verdicts = |program: &Program| calls.map(|(nr, mode)| native(program, nr, &[0, mode]));
+    assert_eq!(verdicts(&asks), [ALLOW, NOTIFY, ALLOW, ALLOW, ALLOW]);
+    assert_eq!(verdicts(&decides), [ALLOW, ALLOW, EPERM, EPERM, ENOSYS]);
+    assert_eq!(verdicts(&program), [ALLOW, NOTIFY, EPERM, EPERM, ENOSYS]);
+    assert_eq!(on(&asks, Arch::X86, 39, &[]), ALLOW, "a stranger is the other filter's business");
+    assert_eq!(on(&program, Arch::X86, 39, &[]), KILL_THREAD);
 }
 
 #[test]
@@ -260,7 +281,7 @@ fn what_has_no_effect_is_noted() {
     let program = program(json!({
         "defaultAction": "SCMP_ACT_ERRNO",
         "architectures": ["SCMP_ARCH_S390X", "SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
-        "syscalls": [allowing(&["read", "no_such_call", "chown32"])],
+        "syscalls": [allowing(&["read", "no_such_call", "chown32", "s390_sthyi"])],
     }));
     let notes: Vec<_> = program.notes.iter().map(|note| (note.at.as_str(), note.message.as_str())).collect();
     assert_eq!(
@@ -270,7 +291,7 @@ fn what_has_no_effect_is_noted() {
             ("/architectures/2", "SCMP_ARCH_AARCH64 has no effect, this machine never runs its programs"),
             (
                 "/syscalls/0/names/1",
-                "`no_such_call` is no system call of this machine, so its rule has no effect"
+                "`no_such_call` is no system call that crate-run knows: its rule has no effect"
             ),
         ]
     );

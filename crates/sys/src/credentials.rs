@@ -1,7 +1,7 @@
 //! Ids, groups, capabilities, no_new_privs and seccomp: what a process may do
 //! (credentials(7), capabilities(7)).
 
-use crate::{Answer, arch, call, pointer, pointer_mut};
+use crate::{Answer, Errno, arch, call, pointer, pointer_mut};
 
 const PR_SET_KEEPCAPS: usize = 8;
 const PR_CAPBSET_READ: usize = 23;
@@ -116,10 +116,19 @@ struct FilterProgram {
     filter: *const u8,
 }
 
+const SECCOMP_SET_MODE_FILTER: usize = 1;
+
+/// Does the kernel know SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV? A call without a program fails with EFAULT if
+/// it does, and with EINVAL if not (seccomp(2)).
+pub fn has_killable_notification() -> bool {
+    const NEW_LISTENER_AND_WAIT_KILLABLE: usize = 1 << 3 | 1 << 5;
+    let arguments = [SECCOMP_SET_MODE_FILTER, NEW_LISTENER_AND_WAIT_KILLABLE, 0, 0, 0, 0];
+    call(arch::SECCOMP, arguments) == Err(Errno::EFAULT)
+}
+
 /// seccomp(2) with SECCOMP_SET_MODE_FILTER; `program` is an array of `struct sock_filter` (8 bytes each) in
 /// native byte order. Answers the listener's descriptor if `flags` ask for one, else 0.
 pub fn install_filter(flags: u32, program: &[u8]) -> Answer<usize> {
-    const SECCOMP_SET_MODE_FILTER: usize = 1;
     let header = FilterProgram { length: (program.len() / 8) as u16, filter: program.as_ptr() };
     call(arch::SECCOMP, [SECCOMP_SET_MODE_FILTER, flags as usize, pointer(&header), 0, 0, 0])
 }

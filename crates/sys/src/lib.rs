@@ -29,6 +29,8 @@ pub mod process;
 pub mod program;
 pub mod signals;
 pub mod sockets;
+#[cfg(feature = "supervisor")]
+pub mod supervisor;
 pub mod terminal;
 
 pub use errno::Errno;

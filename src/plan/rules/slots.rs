@@ -33,6 +33,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
         Action::Child(Op::OpenProc {}) => vec![Slot::PROC],
         Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
         Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],
+        Action::Child(Op::InstallListener { .. }) => vec![Slot::LISTENER],
         _ => Vec::new(),
     }
 }
@@ -42,6 +43,7 @@ fn used(step: &Step) -> Vec<Slot> {
     let mut slots = match &step.action {
         Action::Host(HostAction::JoinPidNamespace { slot }) => vec![*slot],
         Action::Host(HostAction::FillTmpfs { tree, .. }) => vec![*tree],
+        Action::Host(HostAction::SendListener { .. }) => vec![Slot::LISTENER],
         Action::Host(_) => Vec::new(),
         Action::Child(operation) => taken_by(operation),
     };
@@ -59,9 +61,10 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
         Op::MaskPath { null, .. } => vec![*null, Slot::MASK, Slot::ROOT],
         Op::MountConsole {} => vec![Slot::TERMINAL, Slot::ROOT],
         Op::TakeTerminal {} => vec![Slot::TERMINAL],
+        Op::CloseListener {} => vec![Slot::LISTENER],
         Op::SendTerminal { to } => vec![*to, Slot::MASTER],
         Op::Park { gate } => vec![*gate],
-        Op::Meet {} | Op::Wait {} | Op::Announce {} => vec![Slot::LINE],
+        Op::Meet {} | Op::Wait {} | Op::Announce {} | Op::InstallListener { .. } => vec![Slot::LINE],
         Op::MountNew { .. }
         | Op::ChangeMount { .. }
         | Op::MountLocked { .. }

@@ -94,11 +94,15 @@ pub fn writes_maps(step: &Step) -> bool {
     matches!(host(step), Some(Host::WriteIdMaps { .. }))
 }
 
+pub fn sends_listener(step: &Step) -> bool {
+    matches!(host(step), Some(Host::SendListener { .. }))
+}
+
 /// Acts on the newborn by its process number.
 pub fn acts_on_newborn(step: &Step) -> bool {
     let sets = matches!(host(step), Some(Host::SetOomScore { .. } | Host::SetLimit { .. }));
     let tells = matches!(host(step), Some(Host::WritePidFile { .. } | Host::SendPidfd { .. }));
-    sets || tells || matches!(host(step), Some(Host::WriteIdMaps { .. }))
+    sets || tells || sends_listener(step) || matches!(host(step), Some(Host::WriteIdMaps { .. }))
 }
 
 /// A host step for which the child waits at a rendezvous.
@@ -363,6 +367,19 @@ pub fn announces(step: &Step) -> bool {
 
 pub fn filters_calls(step: &Step) -> bool {
     matches!(child(step), Some(Op::InstallFilter { .. }))
+}
+
+pub fn installs_listener(step: &Step) -> bool {
+    matches!(child(step), Some(Op::InstallListener { .. }))
+}
+
+pub fn closes_listener(step: &Step) -> bool {
+    matches!(child(step), Some(Op::CloseListener {}))
+}
+
+/// Waits for `start`, or becomes the program.
+pub fn parks_or_executes(step: &Step) -> bool {
+    parks(step) || executes(step)
 }
 
 pub fn executes(step: &Step) -> bool {

@@ -41,6 +41,49 @@ pub(super) const RULES: &[Rule] = &[
         reason: "what the host does could still fail, and the child could no longer wait for it",
         source: "credentials(7)",
     },
+    // The supervisor of a seccomp filter.
+    Rule {
+        name: "the view is made before the first call is handed to a supervisor",
+        claim: Before(which::view, which::installs_listener),
+        reason: "a supervisor decides what the program does, not what its making does",
+        source: "seccomp_unotify(2)",
+    },
+    Rule {
+        name: "the filter with the listener comes before powers are dropped",
+        claim: Before(which::installs_listener, which::drops_powers),
+        reason: "it takes CAP_SYS_ADMIN, for no_new_privs is not set yet",
+        source: "seccomp(2), EACCES",
+    },
+    Rule {
+        name: "a listener is sent to its supervisor",
+        claim: Needs(which::installs_listener, which::sends_listener),
+        reason: "nobody would answer the calls about which the filter asks",
+        source: "seccomp_unotify(2)",
+    },
+    Rule {
+        name: "the supervisor has the listener before the container is created",
+        claim: Before(which::sends_listener, which::records_created),
+        reason: "a supervisor that cannot be reached is an error of create",
+        source: "config-linux.md, Seccomp",
+    },
+    Rule {
+        name: "the child keeps the listener until it is sent",
+        claim: Before(which::sends_listener, which::closes_listener),
+        reason: "the host takes it from the child, by its number",
+        source: "pidfd_getfd(2)",
+    },
+    Rule {
+        name: "the child closes its listener",
+        claim: Needs(which::installs_listener, which::closes_listener),
+        reason: "its calls would wait for ever for a supervisor that has died",
+        source: "seccomp_unotify(2)",
+    },
+    Rule {
+        name: "the child closes its listener before it waits or becomes the program",
+        claim: Before(which::closes_listener, which::parks_or_executes),
+        reason: "its calls would wait for ever for a supervisor that has died",
+        source: "seccomp_unotify(2)",
+    },
     // The tail: powers only shrink.
     Rule {
         name: "limits are set before the ids",

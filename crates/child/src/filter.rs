@@ -1,0 +1,29 @@
+//! Seccomp filters (seccomp(2)), and the listener of one that asks a supervisor (seccomp_unotify(2)).
+
+use crate_run_plan::report::{Call, Kind};
+use crate_run_plan::slot::Slot;
+use crate_run_sys::{Fd, credentials, files};
+
+use crate::failure::{Named, Outcome};
+use crate::runner::Runner;
+
+/// seccomp(2).
+pub fn install(flags: u32, program: &[u8]) -> Outcome {
+    credentials::install_filter(flags, program).map(drop).named(Call::Seccomp)
+}
+
+/// seccomp(2) with SECCOMP_FILTER_FLAG_NEW_LISTENER. The runtime takes the listener by its number
+/// (pidfd_getfd(2)): to send it would take a call that the filter may hand to the supervisor, who has no
+/// listener yet. Only write(2) is needed to tell the number, and no profile with a listener may ask about it.
+pub fn install_listener(runner: &mut Runner, flags: u32, program: &[u8]) -> Outcome {
+    let listener = credentials::install_filter(flags, program).named(Call::Seccomp)?;
+    runner.fill(Slot::LISTENER, Fd(listener as i32));
+    runner.tell_number(Kind::Listener, listener as u64)
+}
+
+/// A listener hangs up when its last holder is gone (seccomp_unotify(2)). If this process kept it, a call
+/// would wait for ever for a supervisor that has died, instead of failing with ENOSYS.
+pub fn close_listener(runner: &Runner) -> Outcome {
+    files::close(runner.slot(Slot::LISTENER)?);
+    Ok(())
+}
