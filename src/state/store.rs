@@ -1,6 +1,6 @@
 //! The directory of all containers, and the one of each.
 //!
-//! Records are replaced by rename(2): a reader sees the old one or the new one. They are not flushed to disk:
+//! Records are replaced by renameat2(2): a reader sees the old one or the new one. They are not flushed to disk:
 //! containers do not survive the power failure that would make it matter
 //! (docs/adr/0005-state-without-fsync.md).
 
@@ -11,7 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::state::{ContainerId, Record, Stage, Status};
@@ -211,7 +212,7 @@ impl Container {
         let failed = |error| Error::file("write the container's state", &path, error);
         let text = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
         let mut file = File::create(&new).map_err(failed)?;
-        file.write_all(&text).and_then(|()| fs::rename(&new, &path)).map_err(failed)
+        file.write_all(&text).and_then(|()| put_in_place(&new, &path)).map_err(failed)
     }
 
     /// Reads the record.
@@ -260,5 +261,37 @@ impl Container {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Gives a new file the name of an old one, in one moment (rename(2)). They are exchanged and the old one is
+/// removed, because ext4 writes a file to the disk at once that is renamed over another (ext4(5),
+/// auto_da_alloc), and a start would wait for the disk.
+fn put_in_place(new: &Path, path: &Path) -> io::Result<()> {
+    let rename = |flags| renameat_with(CWD, new, CWD, path, flags);
+    match rename(RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_file(new),
+        // There is no old one, or the filesystem does not exchange.
+        Err(Errno::NOENT | Errno::INVAL) => Ok(rename(RenameFlags::empty())?),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_record_takes_the_place_of_the_old_one() {
+        let directory = std::env::temp_dir().join(format!("crate-run-record-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let (new, path) = (directory.join("new"), directory.join("record"));
+        for text in ["first", "second"] {
+            fs::write(&new, text).unwrap();
+            put_in_place(&new, &path).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert!(!new.exists());
+        }
+        fs::remove_dir_all(&directory).unwrap();
     }
 }
