@@ -12,6 +12,7 @@ use crate::bundle::excerpt::excerpt;
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::span::{Span, locate, strict};
 use crate::cgroup::CgroupError;
+use crate::resctrl::ResctrlError;
 use crate_run_sys::Errno;
 
 /// How many faults of a configuration an error remembers.
@@ -62,6 +63,9 @@ pub enum Error {
     /// Something about the cgroup outside a plan: at kill, at delete.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    /// The same about the groups of resctrl.
+    #[error(transparent)]
+    Resctrl(#[from] ResctrlError),
     /// A file or directory of our own could not be used.
     #[error("cannot {doing} {}: {}", path.display(), plain(source))]
     File { doing: &'static str, path: PathBuf, source: io::Error },

@@ -1,6 +1,11 @@
 //! Facts about the machine, as far as a plan depends on them. Tests make their own.
 
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
 use crate_run_sys::credentials;
+
+use crate::resctrl;
 
 /// The oldest kernel that has everything crate-run uses: mount_setattr(2) with all its attributes,
 /// cgroup.kill.
@@ -21,6 +26,8 @@ pub struct Host {
     pub killable_notification: bool,
     /// Security modules, as /sys/kernel/security/lsm or the modules' own files show them.
     modules: Vec<&'static str>,
+    /// Where resctrl is mounted; looked up among all mounts when a configuration first wants it.
+    resctrl: OnceCell<Option<PathBuf>>,
 }
 
 impl Host {
@@ -35,6 +42,7 @@ impl Host {
             grantable: grantable(),
             nested: in_user_namespace(),
             modules: modules(),
+            resctrl: OnceCell::new(),
         }
     }
 
@@ -47,7 +55,13 @@ impl Host {
             nested: false,
             killable_notification: true,
             modules: Vec::new(),
+            resctrl: Some("/sys/fs/resctrl".into()).into(),
         }
+    }
+
+    /// The mount point of resctrl.
+    pub fn resctrl(&self) -> Option<&Path> {
+        self.resctrl.get_or_init(resctrl::find).as_deref()
     }
 
     /// Capabilities that a container can be given, one bit each.

@@ -32,6 +32,7 @@
 //! | user, groups, id maps | `src/feature/identity.rs` | credentials(7) | `process.user`, `linux.uidMappings` |
 //! | clock offsets | `src/feature/time.rs` | time_namespaces(7) | `linux.timeOffsets` |
 //! | control group | `src/feature/cgroup.rs` | cgroups(7) | `linux.cgroupsPath`, `linux.resources` |
+//! | classes of cache and bandwidth | `src/feature/rdt.rs` | intel_rdt, resctrl (kernel documentation) | `linux.intelRdt` |
 //! | device filter | `src/cgroup/devices.rs` | bpf(2) | `linux.resources.devices` |
 //! | birth | `crates/sys/src/birth.rs` | clone3(2) | `linux.namespaces` |
 //! | sealed child | `src/launch/image.rs` | memfd_create(2) | |
@@ -68,6 +69,8 @@ pub mod cli;
 pub mod error;
 pub mod feature;
 pub mod host;
+mod kernfs;
 pub mod launch;
 pub mod plan;
+pub mod resctrl;
 pub mod state;

@@ -253,11 +253,6 @@ fn what_is_not_supported_is_refused() {
             json!({ "mode": "MPOL_LOCAL", "nodes": "" }),
             "memoryPolicy is not supported yet",
         ),
-        (
-            "/linux/intelRdt",
-            json!({ "closID": "x" }),
-            "intelRdt (caches and memory bandwidth, by resctrl) is not supported yet",
-        ),
         ("/linux/netDevices", json!({ "eth0": {} }), "moving network devices is not supported yet"),
     ] {
         wrong.finds(at, value, message, at);

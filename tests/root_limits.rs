@@ -217,21 +217,143 @@ fn unified_writes_any_file_and_has_the_last_word() {
     assert_eq!(files(&world, &resources, names), ["50331648", "20", "1"]);
 }
 
+/// What `docker stats` and its like read, of a container without limits too.
 #[test]
-fn only_the_needed_controllers_are_handed_down() {
-    let Some(world) = World::new("only_the_needed_controllers_are_handed_down") else { return };
-    if !world.offers(&["memory", "pids"]) {
+fn readers_of_statistics_find_their_files() {
+    let Some(world) = World::new("readers_of_statistics_find_their_files") else { return };
+    if !world.offers(&["cpu", "io", "memory", "pids"]) {
         return;
     }
-    let given = || {
-        let file = std::path::Path::new(CGROUPS).join(&world.tag).join("cgroup.subtree_control");
-        fs::read_to_string(file).expect("the controllers").trim().to_owned()
+    let container = world.container("a", config::sleeps);
+    container.create().ok();
+    for name in ["cpu.max", "io.stat", "memory.current", "memory.stat", "pids.current"] {
+        assert!(world.cgroup("a").join(name).exists(), "{name}");
+    }
+    let given =
+        fs::read_to_string(std::path::Path::new(CGROUPS).join(&world.tag).join("cgroup.subtree_control"));
+    assert_eq!(given.expect("the controllers").trim(), "cpu io memory pids", "and no more");
+    container.finish();
+}
+
+#[test]
+fn a_limit_below_the_use_is_refused_when_that_is_asked_for() {
+    let Some(world) = World::new("a_limit_below_the_use_is_refused_when_that_is_asked_for") else { return };
+    if !world.offers(&["memory"]) {
+        return;
+    }
+    let container = world.container("a", |value| {
+        value["linux"]["resources"] =
+            json!({ "memory": { "limit": 4096, "swap": 4096, "checkBeforeUpdate": true } });
+    });
+    let output = container.create().exits(1);
+    let said = output.sentence();
+    assert!(said.contains("the limit of 4096 bytes of memory is below the "), "{}", output.stderr);
+    assert!(said.ends_with("(/linux/resources/memory/checkBeforeUpdate)"), "{}", output.stderr);
+}
+
+#[test]
+fn an_absent_limit_on_processes_is_no_limit() {
+    let Some(world) = World::new("an_absent_limit_on_processes_is_no_limit") else { return };
+    let said = world.says(&["sh", "-c", "(echo forked)"], |value| {
+        value["linux"]["resources"] = json!({ "pids": {} });
+    });
+    assert_eq!(said, "forked\n");
+}
+
+/// All of these places are named in one go.
+#[track_caller]
+fn faults(world: &World, resources: Value, places: &[&str]) {
+    let container = world.container("a", |value| value["linux"]["resources"] = resources);
+    let output = container.create().exits(1);
+    for place in places {
+        assert!(output.stderr.contains(&format!("(/linux/resources/{place})")), "{place}: {}", output.stderr);
+    }
+    let count = output.stderr.lines().filter(|line| line.contains("(/linux/resources/")).count();
+    assert_eq!(count, places.len(), "and no others: {}", output.stderr);
+}
+
+/// What the kernel would refuse, or what cgroup v2 cannot do, is an error (config-linux.md, "Unified").
+#[test]
+fn what_cannot_be_done_is_found_before_anything_is_made() {
+    let Some(world) = World::new("what_cannot_be_done_is_found_before_anything_is_made") else { return };
+    let memory = json!({ "limit": -2, "kernel": 9, "kernelTCP": 9, "swappiness": 60, "disableOOMKiller": true,
+        "useHierarchy": false });
+    let cpu = json!({ "quota": 5000, "burst": 6000, "period": 5, "realtimeRuntime": 5, "realtimePeriod": 6,
+        "idle": 3, "cpus": "all", "mems": "0;1" });
+    let words = ["limit", "kernel", "kernelTCP", "swappiness", "disableOOMKiller", "useHierarchy"];
+    let places = words.map(|word| format!("memory/{word}"));
+    let words = ["burst", "period", "realtimeRuntime", "realtimePeriod", "idle", "cpus", "mems"];
+    let places: Vec<String> = places.into_iter().chain(words.map(|word| format!("cpu/{word}"))).collect();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    faults(&world, json!({ "memory": memory, "cpu": cpu }), &places);
+}
+
+#[test]
+fn rules_and_names_that_mean_nothing_are_found_before_anything_is_made() {
+    let Some(world) = World::new("rules_and_names_that_mean_nothing_are_found_before_anything_is_made")
+    else {
+        return;
     };
-    world.container("a", |_| {}).run(&[]).ok();
-    assert_eq!(given(), "");
-    let resources = json!({ "pids": { "limit": 10 } });
-    world.container("a", |value| value["linux"]["resources"] = resources.clone()).run(&[]).ok();
-    assert_eq!(given(), "pids");
+    let resources = json!({
+        "devices": [
+            { "allow": false, "access": "" }, { "allow": true, "type": "c", "access": "rx" },
+            { "allow": true, "type": "p", "access": "r" },
+            { "allow": true, "type": "b", "major": -7, "access": "r" }
+        ],
+        "blockIO": { "weight": 5, "leafWeight": 10, "weightDevice": [{ "major": 8, "minor": 0 }] },
+        "hugepageLimits": [{ "pageSize": "2MiB", "limit": 1 }],
+        "network": { "classID": 5, "priorities": [{ "name": "eth0", "priority": 5 }] },
+        "rdma": { "mlx5_1": {} },
+        "unified": { "memory/max": "1", "max": "1", "cgroup.procs": "1" }
+    });
+    let places = [
+        "devices/0/access",
+        "devices/1/access",
+        "devices/2/type",
+        "devices/3/major",
+        "blockIO/weight",
+        "blockIO/leafWeight",
+        "blockIO/weightDevice/0",
+        "hugepageLimits/0/pageSize",
+        "network/classID",
+        "network/priorities",
+        "rdma/mlx5_1",
+        "unified/memory~1max",
+        "unified/max",
+        "unified/cgroup.procs",
+    ];
+    faults(&world, resources, &places);
+}
+
+#[test]
+fn a_place_that_is_none_is_found() {
+    let Some(world) = World::new("a_place_that_is_none_is_found") else { return };
+    let long = format!("/{}", "n".repeat(256));
+    for place in ["../up", "/a/../b", "/", "/a\nb", "/cgroup.procs", &long] {
+        let container = world.container("a", |value| value["linux"]["cgroupsPath"] = json!(place));
+        let output = container.create().exits(1);
+        assert!(output.sentence().ends_with("(/linux/cgroupsPath)"), "{place:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_place_in_use_is_an_error() {
+    let Some(world) = World::new("a_place_in_use_is_an_error") else { return };
+    let first = world.container("a", config::sleeps);
+    first.create().ok();
+    let place = format!("/{}/a", world.tag);
+    let second = world.container("b", |value| value["linux"]["cgroupsPath"] = json!(place));
+    let output = second.create().exits(1);
+    assert!(output.sentence().contains(&format!("cgroup {place} exists already and holds processes")));
+    first.finish();
+    fs::create_dir(world.cgroup("a")).expect("an empty cgroup");
+    fs::write(world.cgroup("a").join("cgroup.freeze"), "1").expect("a frozen cgroup");
+    let output = second.create().exits(1);
+    assert!(output.sentence().contains(&format!("cgroup {place} exists already and is frozen")));
+    fs::write(world.cgroup("a").join("cgroup.freeze"), "0").expect("a thawed cgroup");
+    second.run(&[]).ok();
+    assert!(world.cgroup("a").exists(), "what create did not make, delete leaves");
+    fs::remove_dir(world.cgroup("a")).expect("an empty cgroup");
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl Source {
             Ok(spec) => (spec, Vec::new()),
             Err(error) => forgiving(&text, error).map_err(|finding| config_error(vec![*finding]))?,
         };
+        let spec = with_absent_as_absent(spec, &text);
         let mut source = Self { directory, file: file.clone(), text: text.clone(), spec, findings };
         source.findings.extend(version_finding(source.spec.version()));
         source.findings.extend(annotation_findings(&source.spec));
@@ -129,6 +130,21 @@ fn without_empty_filter(config: &mut Value) -> Option<Finding> {
     Some(Finding::warning("/linux/seccomp", message).cure("remove seccomp"))
 }
 
+/// The types of the specification give an absent `pids.limit` the value 0, which is a limit; what is absent
+/// asks for nothing.
+fn with_absent_as_absent(mut spec: Spec, text: &[u8]) -> Spec {
+    let resources = spec.linux_mut().as_mut().and_then(|linux| linux.resources_mut().as_mut());
+    if let Some(resources) = resources
+        && resources.pids().as_ref().is_some_and(|pids| pids.limit() == 0)
+    {
+        let at = Pointer::from("/linux/resources/pids/limit");
+        if span::locate(text, &at).is_none_or(|place| place.missing > 0) {
+            resources.set_pids(None);
+        }
+    }
+    spec
+}
+
 fn message_kind(words: &str) -> String {
     words.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
@@ -189,6 +205,19 @@ fn annotation_findings(spec: &Spec) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absent_limit_on_processes_is_none() {
+        let limit = |pids: &str| {
+            let text = format!(r#"{{"ociVersion": "1.3.0", "linux": {{"resources": {{"pids": {pids}}}}}}}"#);
+            let source = Source::parse("/b".into(), "/b/config.json".into(), text.into_bytes()).unwrap();
+            let resources = source.spec.linux().as_ref().unwrap().resources().clone().unwrap();
+            resources.pids().map(|pids| pids.limit())
+        };
+        assert_eq!(limit("{}"), None);
+        assert_eq!(limit(r#"{"limit": 0}"#), Some(0));
+        assert_eq!(limit(r#"{"limit": 7}"#), Some(7));
+    }
 
     #[test]
     fn versions_are_semantic_and_of_major_one() {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::error::Error;
 use crate::feature::{
     capabilities, cgroup, devices, hooks, identity, limits, lsm, masks, mounts, namespaces, network, process,
-    rootfs, seccomp, sysctl, terminal, time, uts,
+    rdt, rootfs, seccomp, sysctl, terminal, time, uts,
 };
 use crate::host::Host;
 use crate::state::{ContainerId, HookState};
@@ -34,6 +34,10 @@ pub struct Bundle {
     pub identity: identity::Identity,
     pub time: time::Time,
     pub cgroup: cgroup::ControlGroup,
+    /// The user of the container who may divide its cgroup.
+    pub cgroup_owner: Option<u32>,
+    /// The class of cache and memory bandwidth.
+    pub class: Option<rdt::Class>,
     pub rootfs: rootfs::Rootfs,
     pub mounts: Vec<mounts::Mount>,
     pub devices: devices::Devices,
@@ -71,6 +75,7 @@ impl Bundle {
         let mut found = findings(source, host, &namespaces, master);
         let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
+        found.extend(rdt::findings(spec, id, host));
         let group = cgroup::resolve(spec, id).map_err(|errors| found.extend(errors)).ok();
         let rootfs = rootfs::resolve(spec, directory);
         found.dedup();
@@ -85,6 +90,7 @@ impl Bundle {
             directory: source.directory.clone(),
             annotations: spec.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
             time: time::resolve(spec, &namespaces),
+            class: rdt::resolve(spec, id),
             devices: devices::resolve(spec, &mounts, &namespaces, host),
             masks: masks::resolve(spec),
             names: uts::resolve(spec),
@@ -94,6 +100,7 @@ impl Bundle {
             filter,
             labels: lsm::resolve(spec),
             limits: limits::resolve(spec),
+            cgroup_owner: cgroup::owner(spec, &namespaces, &identity, host),
             environment: process::added_environment(spec, &rootfs, identity.uid),
             process: process::resolve(spec),
             hooks: hooks::resolve(spec),

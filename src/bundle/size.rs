@@ -30,6 +30,9 @@ fn lengths(spec: &Spec) -> Vec<(&'static str, usize)> {
             ("/linux/sysctl", linux.sysctl().as_ref().map_or(0, |map| map.len())),
         ]);
     }
+    if let Some(rdt) = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref()) {
+        lengths.push(("/linux/intelRdt/schemata", length(rdt.schemata())));
+    }
     if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()) {
         let unified = resources.unified().as_ref().map_or(0, |map| map.len());
         lengths.push(("/linux/resources/hugepageLimits", length(resources.hugepage_limits())));

@@ -6,24 +6,45 @@
 //! root that gives controllers may hold no processes (the no-internal-processes rule), else the write fails
 //! with EBUSY.
 //!
-//! We climb only as far as something is missing, and enable only what is asked for: each controller costs
-//! time in every cgroup below, and the upper levels belong to the host. What we enable stays enabled, since
+//! We climb only as far as something is missing, and enable what limits need and what readers of statistics
+//! expect ([`ACCOUNTING`]); the second kind only where that is possible. What we enable stays enabled, since
 //! another container may have come to rely on it.
 //!
-//! OCI (config-linux.md, "Unified"): a controller that is missing or cannot be enabled is an error.
+//! OCI (config-linux.md, "Unified"): a controller that is missing or cannot be enabled is an error, if the
+//! configuration refers to it; others may be joined ("Cgroups Path").
 //!
 //! Man page: cgroups(7), "Managing controllers". Kernel: cgroup-v2.rst, "Controlling Controllers".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::io::Errno;
 
-use super::directory::Directory;
 use super::error::CgroupError;
 use super::hierarchy::Hierarchy;
 use super::path::CgroupPath;
 use super::v2::directory_error;
 use crate::bundle::finding::Pointer;
+use crate::kernfs::Directory;
+
+/// The controllers whose files engines read for statistics, of a container without limits too:
+/// `cpu.stat` with its throttling, `io.stat`, `memory.current`, `pids.current`.
+pub const ACCOUNTING: [&str; 4] = ["cpu", "io", "memory", "pids"];
+
+/// What the cgroup of a container is to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Without these it is an error; each with the place in config.json that asks for it.
+    pub needed: &'a BTreeMap<&'a str, &'a Pointer>,
+    /// These only where the host can give them.
+    pub wished: &'a [&'a str],
+}
+
+impl<'a> Wanted<'a> {
+    /// All of them, without doubles.
+    fn names(&self) -> BTreeSet<&'a str> {
+        self.needed.keys().chain(self.wished).copied().collect()
+    }
+}
 
 /// One write to `cgroup.subtree_control`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,32 +61,36 @@ impl Hierarchy {
         Ok(words(&read(&self.root, "/", "cgroup.controllers")?).map(str::to_owned).collect())
     }
 
-    /// Enables the `needed` controllers for the cgroup `path`, which must exist; each comes with the place in
-    /// config.json that asks for it (`limits::controllers`).
+    /// Enables controllers for the cgroup `path`, which must exist.
     ///
-    /// Gives the writes that it took, outermost first. Errors: `ControllerAbsent`, `InternalProcesses`.
+    /// Gives the writes that it took, outermost first. Errors: `ControllerAbsent`, `InternalProcesses`, and
+    /// only because of a controller that is needed.
     pub fn enable_controllers(
         &self,
         path: &CgroupPath,
-        needed: &BTreeMap<&str, &Pointer>,
+        wanted: &Wanted<'_>,
     ) -> Result<Vec<Enabled>, CgroupError> {
+        let mut names = wanted.names();
         let mut to_write = Vec::new();
         let mut child = Some(path.clone());
         // Climb while the child lacks something that only its parent can give.
         while let Some(level) = child {
-            let missing = self.missing(Some(&level), needed)?;
-            if missing.is_empty() {
+            names = self.missing(Some(&level), &names)?;
+            if names.is_empty() {
                 break;
             }
             let parent = level.parent();
-            to_write.push((parent.clone(), missing));
+            to_write.push((parent.clone(), names.clone()));
             child = parent;
         }
-        if let Some((None, missing)) = to_write.last() {
-            self.refuse_absent(missing, needed)?;
+        let absent = if names.is_empty() { names } else { self.missing(None, &names)? };
+        self.refuse_absent(&absent, wanted.needed)?;
+        let mut done = Vec::new();
+        for (parent, names) in to_write.into_iter().rev() {
+            let offered: Vec<&str> = names.difference(&absent).copied().collect();
+            done.extend(self.give(parent.as_ref(), &offered, wanted)?);
         }
-        to_write.reverse();
-        to_write.into_iter().map(|(parent, missing)| self.enable_below(parent.as_ref(), &missing)).collect()
+        Ok(done)
     }
 
     /// The directory of `level`, and the root of the hierarchy for `None`.
@@ -80,22 +105,23 @@ impl Hierarchy {
         self.root.beneath(path.relative()).map_err(|errno| directory_error("open", path, errno))
     }
 
-    /// Those of the `needed` controllers that `level` does not have.
+    /// Those of `names` that `level` does not have.
     fn missing<'a>(
         &self,
         level: Option<&CgroupPath>,
-        needed: &BTreeMap<&'a str, &Pointer>,
-    ) -> Result<Vec<&'a str>, CgroupError> {
+        names: &BTreeSet<&'a str>,
+    ) -> Result<BTreeSet<&'a str>, CgroupError> {
         let list = read(&self.level(level)?, shown(level), "cgroup.controllers")?;
-        Ok(needed.keys().copied().filter(|name| !words(&list).any(|word| word == *name)).collect())
+        Ok(names.iter().copied().filter(|name| !words(&list).any(|word| word == *name)).collect())
     }
 
-    /// An error for the first of `missing` that the top of the hierarchy does not have either.
-    fn refuse_absent(&self, missing: &[&str], needed: &BTreeMap<&str, &Pointer>) -> Result<(), CgroupError> {
-        let list = read(&self.root, "/", "cgroup.controllers")?;
-        let Some(name) = missing.iter().find(|name| !words(&list).any(|word| word == **name)) else {
-            return Ok(());
-        };
+    /// An error for the first needed one of those that the top of the hierarchy does not have.
+    fn refuse_absent(
+        &self,
+        absent: &BTreeSet<&str>,
+        needed: &BTreeMap<&str, &Pointer>,
+    ) -> Result<(), CgroupError> {
+        let Some(name) = absent.iter().find(|name| needed.contains_key(**name)) else { return Ok(()) };
         // The root of the machine has no cgroup.type; the root of a cgroup namespace has one.
         let top = match self.root.read("cgroup.type") {
             Err(Errno::NOENT) => Top::Machine,
@@ -111,7 +137,33 @@ impl Hierarchy {
         })
     }
 
-    /// Gives the children of `parent` the controllers `names`, in one write: the kernel takes all or none.
+    /// Gives the children of `parent` the controllers `names`: all in one write, or else first those that
+    /// are needed, then each of the others that it can have.
+    fn give(
+        &self,
+        parent: Option<&CgroupPath>,
+        names: &[&str],
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<Enabled>, CgroupError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (needed, wished): (Vec<&str>, Vec<&str>) =
+            names.iter().partition(|name| wanted.needed.contains_key(**name));
+        match self.enable_below(parent, names) {
+            Ok(enabled) => return Ok(vec![enabled]),
+            Err(error) if wished.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        let mut done = Vec::new();
+        if !needed.is_empty() {
+            done.push(self.enable_below(parent, &needed)?);
+        }
+        done.extend(wished.iter().filter_map(|name| self.enable_below(parent, &[name]).ok()));
+        Ok(done)
+    }
+
+    /// Enables `names` for the children of `parent` in one write: the kernel takes all or none.
     fn enable_below(&self, parent: Option<&CgroupPath>, names: &[&str]) -> Result<Enabled, CgroupError> {
         let words: Vec<String> = names.iter().map(|name| format!("+{name}")).collect();
         let (path, controllers) = (shown(parent).to_owned(), words.join(" "));

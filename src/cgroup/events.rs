@@ -19,9 +19,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::directory::{Directory, read_whole};
 use super::error::CgroupError;
 use super::v2::{Cgroup, directory_error};
+use crate::kernfs::{Directory, read_whole};
 
 /// The content of `cgroup.events`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

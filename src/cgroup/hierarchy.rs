@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::directory::Directory;
 use super::error::CgroupError;
+use crate::kernfs::Directory;
 
 /// CGROUP2_SUPER_MAGIC of linux/magic.h ("cgrp").
 const CGROUP2_MAGIC: u64 = 0x6367_7270;

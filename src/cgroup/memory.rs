@@ -100,16 +100,18 @@ fn swap_findings(memory: &LinuxMemory, at: &Pointer) -> Option<Finding> {
     None
 }
 
-/// Knobs of cgroup v1 that v2 does not have. Kernel memory is only warned about: engines of old still send
-/// it, and v2 counts it in `memory.max` anyway.
+/// Knobs of cgroup v1 that v2 does not have (config-linux.md, "Unified": what cannot be converted is an
+/// error).
 fn v1_findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
     let mut list = Vec::new();
-    // Gone from the specification; a container that still asks for it must be told.
-    let kernel = memory.kernel();
-    for (name, value) in [("kernel", kernel), ("kernelTCP", memory.kernel_tcp())] {
-        if value.is_some_and(|bytes| bytes > 0) {
-            let message = format!("memory.{name} is ignored: cgroup v2 counts kernel memory in memory.limit");
-            list.push(Finding::warning(at.key(name), message).cure("leave it out"));
+    // On v2 kernel memory counts as memory, so a limit on it at or above the one on memory is kept anyway.
+    let kept = |bytes: i64| memory.limit().is_some_and(|limit| limit > 0 && limit <= bytes);
+    for (name, value) in [("kernel", memory.kernel()), ("kernelTCP", memory.kernel_tcp())] {
+        if let Some(bytes) = value.filter(|bytes| *bytes > 0 && !kept(*bytes)) {
+            let message =
+                format!("memory.{name} {bytes} cannot be set: cgroup v2 has no limit of its own for it");
+            let cure = "leave it out: memory.limit holds kernel memory too";
+            list.push(Finding::error(at.key(name), message).cure(cure));
         }
     }
     if let Some(swappiness) = memory.swappiness() {
@@ -128,29 +130,38 @@ fn v1_findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
     list
 }
 
-/// For a container that runs: the complaint when `checkBeforeUpdate` is set and the new limit is not above
-/// what is in use. `memory_in_use` and `swap_in_use` are bytes (`memory.current`, `memory.swap.current`).
+/// Limits that must not lie below what the cgroup holds already, in bytes.
 ///
-/// OCI, "Memory": with `checkBeforeUpdate` a limit below the current use must be rejected.
-pub fn update_findings(
-    memory: &LinuxMemory,
-    memory_in_use: u64,
-    swap_in_use: u64,
-    at: &Pointer,
-) -> Vec<Finding> {
-    if memory.check_before_update() != Some(true) {
-        return Vec::new();
+/// OCI, "Memory": with `checkBeforeUpdate` a new limit that is lower than the use must be rejected. v1 did so;
+/// v2 reclaims and then kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryCheck {
+    /// Of memory.
+    pub limit: Option<u64>,
+    /// Of memory and swap together, as the configuration has it.
+    pub swap: Option<u64>,
+}
+
+impl MemoryCheck {
+    /// What is to be compared; `None` unless the configuration asks for that, and for a limit.
+    pub fn of(memory: &LinuxMemory) -> Option<Self> {
+        let bytes = |limit: Option<i64>| u64::try_from(limit?).ok().filter(|limit| *limit > 0);
+        let check = Self { limit: bytes(memory.limit()), swap: bytes(memory.swap()) };
+        let has_limit = check.limit.is_some() || check.swap.is_some();
+        (memory.check_before_update() == Some(true) && has_limit).then_some(check)
     }
-    let asked = [
-        ("limit", memory.limit(), memory_in_use),
-        ("swap", memory.swap(), memory_in_use.saturating_add(swap_in_use)),
-    ];
-    let refused = asked.into_iter().filter_map(|(name, limit, used)| {
-        let limit = u64::try_from(limit?).ok().filter(|limit| *limit > 0 && *limit <= used)?;
-        let message = format!("the new {name} of {limit} bytes is not above the {used} bytes in use");
-        Some(Finding::error(at.key(name), message).cure("ask for more, or leave checkBeforeUpdate out"))
-    });
-    refused.collect()
+
+    /// Why these limits are refused while so much is in use (`memory.current`, `memory.swap.current`).
+    pub fn refusal(&self, memory_in_use: u64, swap_in_use: u64) -> Option<String> {
+        let asked = [
+            ("memory", self.limit, memory_in_use),
+            ("memory and swap", self.swap, memory_in_use.saturating_add(swap_in_use)),
+        ];
+        asked.into_iter().find_map(|(what, limit, used)| {
+            let limit = limit.filter(|limit| *limit < used)?;
+            Some(format!("the limit of {limit} bytes of {what} is below the {used} bytes in use"))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -228,8 +239,10 @@ mod tests {
             [(Severity::Error, "/disableOOMKiller".to_owned())]
         );
         assert_eq!(found(r#"{"useHierarchy": false}"#), [(Severity::Error, "/useHierarchy".to_owned())]);
-        assert_eq!(found(r#"{"kernel": 5}"#), [(Severity::Warning, "/kernel".to_owned())]);
-        assert_eq!(found(r#"{"kernelTCP": 5}"#), [(Severity::Warning, "/kernelTCP".to_owned())]);
+        assert_eq!(found(r#"{"kernel": 5}"#), [(Severity::Error, "/kernel".to_owned())]);
+        assert_eq!(found(r#"{"kernelTCP": 5}"#), [(Severity::Error, "/kernelTCP".to_owned())]);
+        assert_eq!(found(r#"{"limit": 6, "kernel": 5}"#), [(Severity::Error, "/kernel".to_owned())]);
+        assert_eq!(found(r#"{"limit": 5, "kernel": 5, "kernelTCP": 6}"#), []);
         assert_eq!(
             found(r#"{"disableOOMKiller": false, "useHierarchy": true, "kernel": -1, "kernelTCP": 0}"#),
             []
@@ -237,16 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn an_update_below_the_use_is_refused_when_asked_to_check() {
-        let refused = |json, used, swap| {
-            let list = update_findings(&memory(json), used, swap, &Pointer::root());
-            list.into_iter().map(|finding| finding.at.as_str().to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(refused(r#"{"limit": 100, "checkBeforeUpdate": true}"#, 100, 0), ["/limit"]);
-        assert_eq!(refused(r#"{"limit": 101, "checkBeforeUpdate": true}"#, 100, 0), [""; 0]);
-        assert_eq!(refused(r#"{"limit": 1, "checkBeforeUpdate": false}"#, 100, 0), [""; 0]);
-        assert_eq!(refused(r#"{"limit": -1, "checkBeforeUpdate": true}"#, 100, 0), [""; 0]);
-        let both = r#"{"limit": 150, "swap": 180, "checkBeforeUpdate": true}"#;
-        assert_eq!(refused(both, 100, 80), ["/swap"]);
+    fn a_limit_below_the_use_is_refused_when_asked_to_check() {
+        let refused = |json, used, swap| MemoryCheck::of(&memory(json)).and_then(|c| c.refusal(used, swap));
+        let words = "the limit of 99 bytes of memory is below the 100 bytes in use";
+        assert_eq!(refused(r#"{"limit": 99, "checkBeforeUpdate": true}"#, 100, 0).as_deref(), Some(words));
+        assert_eq!(refused(r#"{"limit": 100, "checkBeforeUpdate": true}"#, 100, 0), None);
+        let both = r#"{"limit": 150, "swap": 179, "checkBeforeUpdate": true}"#;
+        assert!(refused(both, 100, 80).is_some_and(|said| said.contains("memory and swap")));
+        assert_eq!(refused(both, 100, 79), None);
+    }
+
+    #[test]
+    fn nothing_is_checked_unless_asked_for() {
+        for json in [
+            r#"{"limit": 1, "checkBeforeUpdate": false}"#,
+            r#"{"limit": 1}"#,
+            r#"{"limit": -1, "swap": 0, "checkBeforeUpdate": true}"#,
+        ] {
+            assert_eq!(MemoryCheck::of(&memory(json)), None, "{json}");
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what `linux.resources` asks for, as a list of writes | `limits`, and one file for each controller |
 //! | where the container's cgroup lies | `path`, `hierarchy` |
-//! | make it, open it, write the list | `v2`, `controllers`, over `directory` |
+//! | make it, open it, write the list | `v2`, `controllers`, over `src/kernfs.rs` |
 //! | wait, kill, freeze, count | `events` |
 //! | take it down again | `remove` |
 //! | hand it to the user of the container | `delegate` |
@@ -24,7 +24,6 @@ pub mod cpu;
 pub mod cpuset;
 pub mod delegate;
 pub mod devices;
-mod directory;
 pub mod error;
 pub mod events;
 pub mod hierarchy;
@@ -40,6 +39,7 @@ pub mod remove;
 pub mod unified;
 pub mod v2;
 
+pub use controllers::Wanted;
 pub use error::CgroupError;
 pub use hierarchy::Hierarchy;
 pub use limits::{Optional, Setting};

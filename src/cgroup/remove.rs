@@ -21,12 +21,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::directory::{Directory, read_whole};
 use super::error::CgroupError;
 use super::events::wait_for_change;
 use super::hierarchy::Hierarchy;
 use super::path::CgroupPath;
 use super::v2::directory_error;
+use crate::kernfs::{Directory, read_whole};
 
 /// How many levels, and so descriptors, one walk takes.
 const LEVELS: usize = 64;

@@ -18,12 +18,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 
-use super::directory::Directory;
 use super::error::CgroupError;
 use super::events::Events;
 use super::hierarchy::Hierarchy;
 use super::limits::{Optional, Setting};
 use super::path::CgroupPath;
+use crate::kernfs::Directory;
 
 /// How often a parent may vanish under us before we give up: each time another delete was faster.
 const RACES: usize = 8;

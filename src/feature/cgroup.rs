@@ -14,11 +14,18 @@
 //! child works, which opens no device but those of its plan: it is there before anything else can
 //! run in the cgroup, hook or program.
 
-use oci_spec::runtime::{LinuxResources, Spec};
+use std::path::Path;
+
+use crate_run_sys::namespaces::flag;
+use oci_spec::runtime::{LinuxResources, Mount, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::cgroup::limits::{self, Moment};
-use crate::cgroup::{CgroupPath, Hierarchy, Setting, devices};
+use crate::cgroup::memory::MemoryCheck;
+use crate::cgroup::{CgroupPath, Hierarchy, Setting, controllers, devices};
+use crate::feature::identity::Identity;
+use crate::feature::namespaces::Namespaces;
+use crate::host::Host;
 use crate::plan::{HostAction, Plan};
 use crate::state::ContainerId;
 
@@ -29,6 +36,8 @@ const FEATURE: &str = "cgroup";
 pub struct ControlGroup {
     pub path: CgroupPath,
     pub settings: Vec<Setting>,
+    /// The memory limits that must not lie below the use.
+    pub memory_check: Option<MemoryCheck>,
     /// The device filter as eBPF.
     pub filter: Vec<u8>,
 }
@@ -59,17 +68,18 @@ pub fn resolve(spec: &Spec, id: &ContainerId) -> Result<ControlGroup, Vec<Findin
     let filter = devices::program::compile(&devices::rules(list)).map_err(|error| {
         vec![Finding::error(at.key("devices"), error.to_string()).cure("merge rules, or use wildcards")]
     })?;
-    Ok(ControlGroup { path, settings, filter: filter.bytes() })
+    let memory = resources(spec).and_then(|resources| resources.memory().as_ref());
+    let memory_check = memory.and_then(MemoryCheck::of);
+    Ok(ControlGroup { path, settings, memory_check, filter: filter.bytes() })
 }
 
 pub fn findings(spec: &Spec) -> Vec<Finding> {
     let mut found = crate::cgroup::path::findings(&place(spec));
     if let Some(resources) = resources(spec) {
-        found.extend(limits::findings(resources, &Pointer::from("/linux/resources")));
-    }
-    if spec.linux().as_ref().is_some_and(|linux| linux.intel_rdt().is_some()) {
-        let message = "intelRdt (caches and memory bandwidth, by resctrl) is not supported yet";
-        found.push(Finding::error("/linux/intelRdt", message).cure("leave it out"));
+        let at = Pointer::from("/linux/resources");
+        found.extend(limits::findings(resources, &at));
+        let rules = resources.devices().as_deref().unwrap_or_default();
+        found.extend(devices::findings(rules, &at.key("devices")));
     }
     found
 }
@@ -79,17 +89,51 @@ pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
     let create = HostAction::CreateCgroup { path: group.path.clone() };
     plan.host(FEATURE, create, "the container is born inside it").at("/linux/cgroupsPath");
     let needed = limits::controllers(&group.settings);
-    if !needed.is_empty() {
-        let controllers = needed.keys().map(|name| (*name).to_owned()).collect();
-        let why = "the parents hand down only the controllers that a limit needs";
-        plan.host(FEATURE, HostAction::EnableControllers { controllers }, why).at("/linux/resources");
-    }
+    let wished = controllers::ACCOUNTING.into_iter().filter(|name| !needed.contains_key(name)).collect();
+    let needed = needed.keys().map(|name| (*name).to_owned()).collect();
+    let why = "parents hand down what limits need, and what readers of statistics expect";
+    plan.host(FEATURE, HostAction::EnableControllers { needed, wished }, why).at("/linux/resources");
     write(group, Moment::BeforeBirth, plan);
 }
 
 /// After the birth: limits that would have forbidden it.
 pub fn after_birth(group: &ControlGroup, plan: &mut Plan) {
+    if let Some(limits) = group.memory_check {
+        let why = "a limit below what is in use would let the kernel kill at once";
+        let check = HostAction::CheckMemoryUse { limits };
+        plan.host(FEATURE, check, why).at("/linux/resources/memory/checkBeforeUpdate");
+    }
     write(group, Moment::BeforeStart, plan);
+}
+
+/// The user of the container who becomes the owner of its cgroup (config-linux.md, "Cgroup ownership"): with
+/// a new cgroup namespace, and a mount of it that is not read-only. `None` also where the runtime's own user,
+/// whose the new cgroup is anyway, is meant.
+pub fn owner(spec: &Spec, namespaces: &Namespaces, identity: &Identity, host: &Host) -> Option<u32> {
+    let mut mounts = spec.mounts().iter().flatten();
+    if !namespaces.makes(flag::CGROUP) || !mounts.any(is_writable_cgroup) {
+        return None;
+    }
+    let outside = match &identity.maps {
+        Some(maps) => maps.uids.iter().find_map(|line| line.outside_of(identity.uid)),
+        None if namespaces.has(flag::USER) => None,
+        None => Some(identity.uid),
+    };
+    (outside != Some(host.euid)).then_some(identity.uid)
+}
+
+fn is_writable_cgroup(mount: &Mount) -> bool {
+    let is_there = mount.destination().components().eq(Path::new("/sys/fs/cgroup").components());
+    let is_cgroup = mount.source().as_deref() == Some(Path::new("cgroup"));
+    let read_only = |option: &String| option == "ro" || option == "rro";
+    is_there && is_cgroup && !mount.options().iter().flatten().any(read_only)
+}
+
+/// When the newborn stands in its user namespace.
+pub fn delegate(owner: Option<u32>, plan: &mut Plan) {
+    let Some(user) = owner else { return };
+    let why = "an init inside divides what the container was given among cgroups of its own";
+    plan.host(FEATURE, HostAction::DelegateCgroup { user }, why).at("/linux/cgroupsPath");
 }
 
 /// Before anything but the sealed child runs in the cgroup.

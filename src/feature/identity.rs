@@ -65,6 +65,16 @@ fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<Line> {
     mappings.as_deref().unwrap_or_default().iter().map(line).collect()
 }
 
+/// The lines of a uid_map or gid_map as the kernel shows it.
+pub fn read_lines(text: &str) -> Vec<Line> {
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Line { inside: next()?, outside: next()?, size: next()? })
+    };
+    text.lines().filter_map(line).collect()
+}
+
 /// As the kernel reads uid_map: inside, outside, size, one line each.
 fn text(lines: &[Line]) -> String {
     lines.iter().map(|line| format!("{} {} {}\n", line.inside, line.outside, line.size)).collect()

@@ -5,6 +5,7 @@ use crate_run_sys::Errno;
 use crate::cgroup::CgroupError;
 use crate::error::Error;
 use crate::launch::line::Ending;
+use crate::resctrl::ResctrlError;
 
 /// Why a step failed: what the kernel said, or what another part of us says.
 pub enum Cause {
@@ -15,6 +16,7 @@ pub enum Cause {
     /// A sentence of our own.
     Said(String),
     Cgroup(CgroupError),
+    Resctrl(ResctrlError),
     /// An error that is complete already, such as a taken id.
     Other(Error),
     /// The child has failed, or is gone.
@@ -42,6 +44,12 @@ impl From<Error> for Cause {
 impl From<CgroupError> for Cause {
     fn from(error: CgroupError) -> Self {
         Cause::Cgroup(error)
+    }
+}
+
+impl From<ResctrlError> for Cause {
+    fn from(error: ResctrlError) -> Self {
+        Cause::Resctrl(error)
     }
 }
 

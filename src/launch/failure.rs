@@ -39,6 +39,11 @@ pub fn of(launch: &Launch, index: usize, cause: Cause, death: Death, left: Vec<S
             let place = place.or_else(|| locate(index));
             return Error::Step(Box::new(StepError { known, cure, place, left, ..StepError::default() }));
         }
+        Cause::Resctrl(error) => StepError {
+            known: Some(error.to_string()),
+            cure: error.cure().to_owned(),
+            ..StepError::default()
+        },
         Cause::Other(error) if left.is_empty() => return error,
         Cause::Other(error) => StepError { known: Some(error.to_string()), ..StepError::default() },
         Cause::Errno(errno) => host_error(launch.plan, index, None, errno),

@@ -19,6 +19,7 @@ pub mod perform;
 mod prepare;
 mod record;
 mod relay;
+mod resctrl;
 pub mod start;
 mod undo;
 

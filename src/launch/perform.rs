@@ -27,6 +27,7 @@ use crate::launch::{copyup, hook};
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::request::Request;
 use crate::plan::{Action, HostAction, Plan};
+use crate::resctrl::{Group, Tree};
 use crate::state::{Container, Record, Store};
 
 /// A start under way.
@@ -42,6 +43,9 @@ pub struct Launch<'a> {
     pub(super) own_pids: Option<OwnedFd>,
     pub(super) hierarchy: Option<Hierarchy>,
     pub(super) cgroup: Option<Cgroup>,
+    pub(super) resctrl: Option<Tree>,
+    /// The groups of resctrl that were made here, outermost first.
+    pub(super) groups_made: Vec<Group>,
     pub container: Option<Container>,
     pub record: Option<Record>,
     pub(super) pid_file: Option<PathBuf>,
@@ -71,6 +75,8 @@ impl<'a> Launch<'a> {
             own_pids: None,
             hierarchy: None,
             cgroup: None,
+            resctrl: None,
+            groups_made: Vec::new(),
             container: None,
             record: None,
             pid_file: None,
@@ -134,13 +140,21 @@ impl<'a> Launch<'a> {
             }
             HostAction::RecordIntent => self.record_intent(),
             HostAction::CreateCgroup { path } => self.create_cgroup(path),
-            HostAction::EnableControllers { .. } => self.enable_controllers(),
+            HostAction::EnableControllers { wished, .. } => self.enable_controllers(wished),
+            HostAction::CheckMemoryUse { limits } => self.check_memory_use(*limits),
             HostAction::WriteCgroup { setting } => self
                 .cgroup
                 .as_ref()
                 .map_or(Ok(()), |cgroup| cgroup.apply(setting).map(drop))
                 .map_err(Cause::from),
+            HostAction::DelegateCgroup { user } => self.delegate_cgroup(*user),
             HostAction::AttachDeviceFilter { program } => self.attach_filter(program),
+            HostAction::OpenResctrlGroup { group, lines, missing } => {
+                self.open_resctrl_group(group, lines, *missing)
+            }
+            HostAction::WriteSchemata { group, line } => Ok(self.resctrl()?.write_line(group, line)?),
+            HostAction::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
+            HostAction::JoinResctrlGroup { group } => self.join_resctrl_group(group),
             HostAction::OpenRoot { path } => self.open_root(path.as_path()),
             HostAction::CloneTree { source, depth, change, slot } => {
                 let tree = clone_tree(crate_run_sys::Fd::CWD, &source.text(), *depth)

@@ -10,7 +10,10 @@ use crate_run_sys::{Errno, bpf, host, namespaces};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{SocketAddrUnix, bind, listen};
 
-use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, limits};
+use crate::cgroup::delegate::delegated_files;
+use crate::cgroup::memory::MemoryCheck;
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Wanted, limits};
+use crate::feature::identity;
 use crate::feature::namespaces::name_of;
 use crate::host::in_user_namespace;
 use crate::launch::Launch;
@@ -36,9 +39,30 @@ impl Launch<'_> {
         Ok(())
     }
 
-    pub(super) fn enable_controllers(&mut self) -> Done {
+    pub(super) fn enable_controllers(&mut self, wished: &[&'static str]) -> Done {
         let group = &self.bundle.cgroup;
-        self.hierarchy()?.enable_controllers(&group.path, &limits::controllers(&group.settings))?;
+        let needed = &limits::controllers(&group.settings);
+        self.hierarchy()?.enable_controllers(&group.path, &Wanted { needed, wished })?;
+        Ok(())
+    }
+
+    pub(super) fn check_memory_use(&self, limits: MemoryCheck) -> Done {
+        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        let bytes = |file| -> Result<u64, Cause> {
+            // A kernel that does not count swap has no use of it.
+            Ok(cgroup.read_file(file)?.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        };
+        let refusal = limits.refusal(bytes("memory.current")?, bytes("memory.swap.current")?);
+        refusal.map_or(Ok(()), |said| Err(Cause::Said(said)))
+    }
+
+    /// The maps are read from the newborn: a user namespace that was joined has its own.
+    pub(super) fn delegate_cgroup(&self, user: u32) -> Done {
+        let (Some(cgroup), Some(born)) = (&self.cgroup, &self.newborn) else { return Ok(()) };
+        let maps = std::fs::read_to_string(format!("/proc/{}/uid_map", born.pid))?;
+        let outside = identity::read_lines(&maps).iter().find_map(|line| line.outside_of(user));
+        let outside = outside.ok_or_else(|| Cause::Said(format!("user {user} is mapped to none here")))?;
+        cgroup.delegate(outside, &delegated_files())?;
         Ok(())
     }
 

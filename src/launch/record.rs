@@ -24,6 +24,7 @@ impl Launch<'_> {
         let Some(creator) = creator else { return Err(Cause::Said("/proc is not mounted".to_owned())) };
         let path = &self.bundle.cgroup.path;
         let cgroups_made = missing_levels(self.hierarchy()?, path)?;
+        let resctrl_made = self.missing_resctrl_groups()?;
         let hooks = &self.bundle.hooks;
         let annotations = self.bundle.annotations.clone();
         self.record = Some(Record {
@@ -36,6 +37,7 @@ impl Launch<'_> {
             process: None,
             cgroup: Some(self.bundle.cgroup.path.to_string()),
             cgroups_made,
+            resctrl_made,
             annotations,
             owner: rustix::process::getuid().as_raw(),
             own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),
@@ -48,8 +50,10 @@ impl Launch<'_> {
 
     pub(super) fn record_created(&mut self) -> Done {
         let process = self.newborn.as_ref().and_then(|born| ProcessId::of(born.pid));
+        let groups = self.resctrl_groups_of_container();
         if let Some(record) = &mut self.record {
             record.process = process;
+            record.resctrl_made = groups;
             // What goes straight on is not created before it runs.
             if self.request.gate == Gate::Closed {
                 record.stage = Stage::Created;

@@ -63,6 +63,7 @@ impl Launch<'_> {
             });
             left.extend(gone.err().map(|error| error.to_string()));
         }
+        left.extend(self.remove_resctrl_groups().err().map(|error| error.to_string()));
         if let Some(path) = self.pid_file.take() {
             let _ = std::fs::remove_file(path);
         }

@@ -6,7 +6,7 @@
 use crate::bundle::Bundle;
 use crate::feature::{
     capabilities, cgroup, devices, hooks, identity, keyring, limits, lsm, masks, mounts, namespaces, network,
-    process, procfs, rootfs, seccomp, sysctl, terminal, time, uts,
+    process, procfs, rdt, rootfs, seccomp, sysctl, terminal, time, uts,
 };
 use crate::plan::request::{Gate, Request};
 use crate::plan::{HostAction, Pace, Phase, Plan};
@@ -41,6 +41,7 @@ fn prepare(b: &Bundle, request: &Request, plan: &mut Plan) -> Opened {
     plan.phase(Phase::Prepare);
     record_intent(plan);
     cgroup::prepare(&b.cgroup, plan);
+    rdt::prepare(&b.class, plan);
     rootfs::prepare(&b.rootfs, plan);
     let trees = mounts::prepare(&b.mounts, &b.rootfs, plan);
     let nodes = devices::prepare(&b.devices, plan);
@@ -63,6 +64,7 @@ fn identity(b: &Bundle, opened: &Opened, plan: &mut Plan) {
     identity::maps(&b.identity, plan);
     limits::outside(&b.limits, &b.namespaces, plan);
     cgroup::after_birth(&b.cgroup, plan);
+    rdt::after_birth(&b.class, plan);
     namespaces::steps(&b.namespaces, &opened.namespaces, plan);
 }
 
@@ -83,6 +85,7 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
     uts::steps(&b.names, plan);
     sysctl::steps(&b.sysctl, plan);
+    cgroup::delegate(b.cgroup_owner, plan);
     cgroup::filter_devices(&b.cgroup, plan);
     hooks::before_pivot(&b.hooks, &b.hook_state(&request.id), plan);
     rootfs::pivot(&b.rootfs, plan);

@@ -4,6 +4,7 @@ use crate_run_plan::Operation;
 
 use crate::feature::limits::resource_name;
 use crate::feature::namespaces::{KINDS, name_of};
+use crate::feature::rdt::Missing;
 use crate::plan::{Action, HostAction};
 
 /// The words for an action, to be read after "cannot" or as a line of its own: "mount tmpfs on /dev".
@@ -29,8 +30,14 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::RecordIntent => "RecordIntent",
         Host::CreateCgroup { .. } => "CreateCgroup",
         Host::EnableControllers { .. } => "EnableControllers",
+        Host::CheckMemoryUse { .. } => "CheckMemoryUse",
         Host::WriteCgroup { .. } => "WriteCgroup",
+        Host::DelegateCgroup { .. } => "DelegateCgroup",
         Host::AttachDeviceFilter { .. } => "AttachDeviceFilter",
+        Host::OpenResctrlGroup { .. } => "OpenResctrlGroup",
+        Host::WriteSchemata { .. } => "WriteSchemata",
+        Host::MakeMonitoringGroup { .. } => "MakeMonitoringGroup",
+        Host::JoinResctrlGroup { .. } => "JoinResctrlGroup",
         Host::OpenRoot { .. } => "OpenRoot",
         Host::CloneTree { .. } => "CloneTree",
         Host::FillTmpfs { .. } => "FillTmpfs",
@@ -63,13 +70,25 @@ fn host(action: &HostAction) -> String {
         HostAction::ReserveId => "reserve the container's id".to_owned(),
         HostAction::RecordIntent => "write down what is about to be made".to_owned(),
         HostAction::CreateCgroup { path } => format!("make the cgroup {path}"),
-        HostAction::EnableControllers { controllers } => {
-            format!("enable the cgroup controllers {}", controllers.join(", "))
+        HostAction::EnableControllers { needed, wished } => {
+            let all: Vec<&str> = needed.iter().map(String::as_str).chain(wished.iter().copied()).collect();
+            format!("enable the cgroup controllers {}", all.join(", "))
         }
+        HostAction::CheckMemoryUse { .. } => "compare the memory limits with the use".to_owned(),
         HostAction::WriteCgroup { setting } => format!("write {} to {}", setting.value, setting.file),
+        HostAction::DelegateCgroup { user } => format!("hand the cgroup to user {user} of the container"),
         HostAction::AttachDeviceFilter { program } => {
             format!("attach a device filter of {} instructions to the cgroup", program.len() / 8)
         }
+        HostAction::OpenResctrlGroup { group, missing: Missing::Make, .. } => {
+            format!("make or find the resctrl group {group}")
+        }
+        HostAction::OpenResctrlGroup { group, .. } => format!("find the resctrl group {group}"),
+        HostAction::WriteSchemata { group, line } => {
+            format!("write {line} to the schemata of the resctrl group {group}")
+        }
+        HostAction::MakeMonitoringGroup { group } => format!("make the resctrl group {group}"),
+        HostAction::JoinResctrlGroup { group } => format!("put the process into the resctrl group {group}"),
         HostAction::OpenRoot { path } => format!("open the root filesystem {path}"),
         HostAction::CloneTree { source, .. } => format!("clone the tree of {source}"),
         HostAction::FillTmpfs { path, .. } => format!("fill a tmpfs with what the image has at {path}"),

@@ -9,8 +9,11 @@ use crate_run_sys::mounts::Depth;
 
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
+use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::{CgroupPath, Setting};
 use crate::feature::hooks::Hook;
+use crate::feature::rdt::Missing;
+use crate::resctrl::Group;
 
 /// The seven phases of a container's birth, in the order a lecture takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,12 +58,25 @@ pub enum HostAction {
     RecordIntent,
     /// Makes the cgroup and what is missing above it.
     CreateCgroup { path: CgroupPath },
-    /// Enables these controllers on the way to the cgroup.
-    EnableControllers { controllers: Vec<String> },
+    /// Enables controllers on the way to the cgroup: `needed` ones in any case, `wished` ones where the host
+    /// can give them.
+    EnableControllers { needed: Vec<String>, wished: Vec<&'static str> },
+    /// Refuses limits below what the cgroup holds already.
+    CheckMemoryUse { limits: MemoryCheck },
     /// Writes one limit.
     WriteCgroup { setting: Setting },
+    /// Makes this user of the container the owner of the cgroup and of the files by which it is divided.
+    DelegateCgroup { user: u32 },
     /// Loads the device filter and ties it to the cgroup. `program` is eBPF.
     AttachDeviceFilter { program: Vec<u8> },
+    /// Makes a class of resctrl, or finds it there; one that is there must have these lines.
+    OpenResctrlGroup { group: Group, lines: Vec<String>, missing: Missing },
+    /// Writes one line of the schemata of a class.
+    WriteSchemata { group: Group, line: String },
+    /// Makes the group that counts what the container does.
+    MakeMonitoringGroup { group: Group },
+    /// Puts the newborn into a group of resctrl.
+    JoinResctrlGroup { group: Group },
     /// Opens the root filesystem, goes there (the child finds it as its working directory), clones its tree.
     OpenRoot { path: OutsidePath },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.

@@ -27,9 +27,16 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::ReserveId => Undo::By("remove the container's directory"),
         Host::RecordIntent | Host::OpenGate | Host::RecordCreated => Undo::With("the container's directory"),
         Host::CreateCgroup { .. } => Undo::By("kill what is in it, remove the levels made"),
-        Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } => Undo::With("the cgroup"),
+        Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } | Host::DelegateCgroup { .. } => {
+            Undo::With("the cgroup")
+        }
+        Host::OpenResctrlGroup { .. } | Host::MakeMonitoringGroup { .. } => {
+            Undo::By("remove the group if it was made")
+        }
+        Host::WriteSchemata { .. } => Undo::With("the resctrl group"),
         Host::EnableControllers { .. } => Undo::Stays("other cgroups may use them by now"),
-        Host::OpenRoot { .. }
+        Host::CheckMemoryUse { .. }
+        | Host::OpenRoot { .. }
         | Host::CloneTree { .. }
         | Host::FillTmpfs { .. }
         | Host::OpenNamespace { .. }
@@ -42,6 +49,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::SendPidfd { .. }
         | Host::WriteIdMaps { .. }
         | Host::MakeNetwork
+        | Host::JoinResctrlGroup { .. }
         | Host::SetOomScore { .. }
         | Host::SetLimit { .. } => Undo::With("the newborn"),
         Host::RunHook { .. } => Undo::By("the engine's poststop hooks"),

@@ -7,6 +7,7 @@ use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy};
 use crate::error::{Error, phrase};
 use crate::feature::{cgroup, hooks};
 use crate::launch::hook;
+use crate::resctrl::{Group, ResctrlError, Tree};
 use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
 
 /// How long the processes of a container may take to die.
@@ -105,6 +106,7 @@ pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Er
         process.kill();
     }
     remove_cgroup(record)?;
+    remove_resctrl_groups(record)?;
     let hooks = if record.hooks_later { later_hooks(container, record) } else { Ok(hooks::Hooks::default()) };
     container.remove()?;
     let warnings = match hooks {
@@ -133,6 +135,21 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
         hierarchy.remove(&path, deadline)?;
     }
     hierarchy.remove_empty(&made);
+    Ok(())
+}
+
+/// The inner ones first. Where resctrl is no longer mounted, its groups are gone too.
+fn remove_resctrl_groups(record: &Record) -> Result<(), Error> {
+    if record.resctrl_made.is_empty() {
+        return Ok(());
+    }
+    let tree = match Tree::find() {
+        Err(ResctrlError::NotMounted) => return Ok(()),
+        other => other?,
+    };
+    for group in record.resctrl_made.iter().rev().filter_map(|path| Group::recorded(path)) {
+        tree.remove(&group)?;
+    }
     Ok(())
 }
 

@@ -61,6 +61,9 @@ pub struct Record {
     /// Those levels of the path that did not exist before.
     #[serde(default)]
     pub cgroups_made: Vec<String>,
+    /// The groups of resctrl that go with the container, outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resctrl_made: Vec<String>,
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
     /// Numeric user who made it.

@@ -151,6 +151,12 @@ fn linux(tape: &mut Tape, own: &dyn Fn(&str) -> bool, makes: &dyn Fn(&str) -> bo
     linux["devices"] = tape.some(&devices).into();
     linux["resources"] = resources(tape);
     if tape.yes() {
+        linux["intelRdt"] = json!({
+            "closID": tape.one(&["", "gold", "/"]), "l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=20",
+            "schemata": tape.some(&["L2:0=f", "L3:1=f", "MB:1=30"]), "enableMonitoring": tape.yes()
+        });
+    }
+    if tape.yes() {
         linux["seccomp"] = json!({
             "defaultAction": "SCMP_ACT_ALLOW",
             "syscalls": [{ "names": ["mkdir", "chmod"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }]
@@ -169,7 +175,7 @@ fn linux(tape: &mut Tape, own: &dyn Fn(&str) -> bool, makes: &dyn Fn(&str) -> bo
 
 fn resources(tape: &mut Tape) -> Value {
     let all = [
-        ("memory", json!({ "limit": 67108864 })),
+        ("memory", json!({ "limit": 67108864, "checkBeforeUpdate": true })),
         ("cpu", json!({ "shares": 512, "quota": 50000, "period": 100000 })),
         ("pids", json!({ "limit": 64 })),
         ("devices", json!([{ "allow": false, "access": "rwm" }])),
@@ -219,6 +225,7 @@ fn mounts(tape: &mut Tape) -> Value {
         mount("/dev/mqueue", "mqueue", &[]),
         mount("/sys", "sysfs", &["ro"]),
         mount("/sys/fs/cgroup", "cgroup", &["ro"]),
+        mount("/sys/fs/cgroup", "cgroup", &[]),
         mount("/tmp", "tmpfs", &["rprivate"]),
         bind("/etc", "/etc", &["rbind", "ro"]),
         bind("/etc/passwd", "/data/passwd", &["bind", "rro", "rslave"]),

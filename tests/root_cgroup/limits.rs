@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate_run::bundle::finding::{Finding, Pointer, Severity};
-use crate_run::cgroup::{CgroupError, limits};
+use crate_run::cgroup::{CgroupError, Wanted, limits};
 
 use crate::place::{Checked, Place, skip, waiting};
 
@@ -12,6 +12,11 @@ use crate::place::{Checked, Place, skip, waiting};
 fn any_controller(place: &Place, wanted: &[&'static str]) -> Result<Option<&'static str>, CgroupError> {
     let offered = place.hierarchy.controllers()?;
     Ok(wanted.iter().copied().find(|name| offered.iter().any(|offer| offer == name)))
+}
+
+/// What a limit needs, and nothing else.
+fn only<'a>(needed: &'a BTreeMap<&'a str, &'a Pointer>) -> Wanted<'a> {
+    Wanted { needed, wished: &[] }
 }
 
 #[test]
@@ -24,7 +29,7 @@ fn controllers_are_enabled_only_where_they_are_missing() -> Checked {
     let cgroup = place.create("a/b")?;
     let at = Pointer::root();
     let needed = BTreeMap::from([(name, &at)]);
-    let enabled = place.hierarchy.enable_controllers(cgroup.path(), &needed)?;
+    let enabled = place.hierarchy.enable_controllers(cgroup.path(), &only(&needed))?;
     let written: Vec<&str> = enabled.iter().map(|enabled| enabled.path.as_str()).collect();
     let expected = [place.top.to_string(), place.below("a").to_string()];
     assert!(written.ends_with(&expected.each_ref().map(String::as_str)), "{written:?}");
@@ -32,7 +37,7 @@ fn controllers_are_enabled_only_where_they_are_missing() -> Checked {
     let offered = cgroup.read_file("cgroup.controllers")?.unwrap_or_default();
     assert_eq!(offered.trim(), name, "nothing that was not asked for");
     assert_eq!(cgroup.read_file("cgroup.subtree_control")?.unwrap_or_default().trim(), "");
-    assert_eq!(place.hierarchy.enable_controllers(cgroup.path(), &needed)?, [], "nothing left to do");
+    assert_eq!(place.hierarchy.enable_controllers(cgroup.path(), &only(&needed))?, [], "nothing left to do");
     Ok(())
 }
 
@@ -42,7 +47,8 @@ fn an_absent_controller_is_named_with_the_reason() -> Checked {
     let cgroup = place.create("a")?;
     let at = Pointer::from("/linux/resources/unified/nonsense.max");
     let needed = BTreeMap::from([("nonsense", &at)]);
-    let error = place.hierarchy.enable_controllers(cgroup.path(), &needed).expect_err("no such controller");
+    let error =
+        place.hierarchy.enable_controllers(cgroup.path(), &only(&needed)).expect_err("no such controller");
     assert!(error.to_string().contains("controller nonsense is not in cgroup.controllers"), "{error}");
     assert_eq!(error.at(), Some(&at));
 
@@ -50,7 +56,8 @@ fn an_absent_controller_is_named_with_the_reason() -> Checked {
     let bound = |line: &str| line.split_whitespace().nth(1).is_some_and(|id| id != "0");
     if table.lines().any(|line| line.starts_with("memory\t") && bound(line)) {
         let needed = BTreeMap::from([("memory", &at)]);
-        let error = place.hierarchy.enable_controllers(cgroup.path(), &needed).expect_err("it is with v1");
+        let error =
+            place.hierarchy.enable_controllers(cgroup.path(), &only(&needed)).expect_err("it is with v1");
         assert!(error.to_string().contains("bound to cgroup v1"), "{error}");
     }
     Ok(())
@@ -68,11 +75,29 @@ fn a_cgroup_with_processes_cannot_give_controllers() -> Checked {
     let shell = waiting(&parent, "true")?;
     let at = Pointer::root();
     let needed = BTreeMap::from([(name, &at)]);
-    let error = place.hierarchy.enable_controllers(child.path(), &needed).expect_err("EBUSY");
+    let error = place.hierarchy.enable_controllers(child.path(), &only(&needed)).expect_err("EBUSY");
     assert!(matches!(error, CgroupError::InternalProcesses { .. }), "{error}");
     assert!(error.to_string().contains(parent.path().as_str()), "{error}");
     shell.release()?;
-    place.hierarchy.enable_controllers(child.path(), &needed)?;
+    place.hierarchy.enable_controllers(child.path(), &only(&needed))?;
+    Ok(())
+}
+
+#[test]
+fn a_controller_that_is_only_wished_for_is_no_reason_to_fail() -> Checked {
+    let test = "a_controller_that_is_only_wished_for_is_no_reason_to_fail";
+    let Some(place) = Place::new("wished")? else { return Ok(()) };
+    let Some(name) = any_controller(&place, &["memory", "io", "hugetlb"])? else {
+        return skip(test, "no controller of domains here");
+    };
+    let (parent, child) = (place.create("parent")?, place.create("parent/child")?);
+    let wanted = Wanted { needed: &BTreeMap::new(), wished: &["nonsense", name] };
+    let shell = waiting(&parent, "true")?;
+    place.hierarchy.enable_controllers(child.path(), &wanted)?;
+    assert_eq!(child.read_file("cgroup.controllers")?.unwrap_or_default().trim(), "", "the parent is busy");
+    shell.release()?;
+    place.hierarchy.enable_controllers(child.path(), &wanted)?;
+    assert_eq!(child.read_file("cgroup.controllers")?.unwrap_or_default().trim(), name);
     Ok(())
 }
 

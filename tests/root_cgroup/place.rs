@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate_run::bundle::finding::Pointer;
-use crate_run::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy};
+use crate_run::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy, Wanted};
 
 pub type Checked = Result<(), Box<dyn Error>>;
 
@@ -74,8 +74,9 @@ impl Place {
             return skip(test, &format!("no {controller} controller here")).map(|()| None);
         }
         let cgroup = self.create(relative)?;
-        self.hierarchy
-            .enable_controllers(cgroup.path(), &BTreeMap::from([(controller, &Pointer::root())]))?;
+        let at = Pointer::root();
+        let needed = &BTreeMap::from([(controller, &at)]);
+        self.hierarchy.enable_controllers(cgroup.path(), &Wanted { needed, wished: &[] })?;
         Ok(Some(cgroup))
     }
 

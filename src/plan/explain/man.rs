@@ -19,8 +19,13 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::ReserveId => &["mkdir(2)", "flock(2)"],
         Host::RecordIntent | Host::RecordCreated => &["rename(2)"],
         Host::CreateCgroup { .. } => &["cgroups(7)", "mkdir(2)"],
-        Host::EnableControllers { .. } | Host::WriteCgroup { .. } => &["cgroups(7)"],
+        Host::EnableControllers { .. } | Host::WriteCgroup { .. } | Host::CheckMemoryUse { .. } => {
+            &["cgroups(7)"]
+        }
+        Host::DelegateCgroup { .. } => &["cgroups(7)", "chown(2)", "user_namespaces(7)"],
         Host::AttachDeviceFilter { .. } => &["bpf(2)", "cgroups(7)"],
+        Host::OpenResctrlGroup { .. } | Host::MakeMonitoringGroup { .. } => &["mkdir(2)"],
+        Host::WriteSchemata { .. } | Host::JoinResctrlGroup { .. } => &["write(2)"],
         Host::OpenRoot { .. } => &["open_tree(2)", "mount_setattr(2)", "fchdir(2)"],
         Host::CloneTree { .. } => &["open_tree(2)", "mount_setattr(2)"],
         Host::FillTmpfs { .. } => &["tmpfs(5)", "fsmount(2)", "openat2(2)", "mount_setattr(2)"],

@@ -52,6 +52,14 @@ pub fn writes_limit(step: &Step) -> bool {
     matches!(host(step), Some(Host::WriteCgroup { .. }))
 }
 
+pub fn checks_memory(step: &Step) -> bool {
+    matches!(host(step), Some(Host::CheckMemoryUse { .. }))
+}
+
+pub fn limits_memory(step: &Step) -> bool {
+    matches!(host(step), Some(Host::WriteCgroup { setting }) if setting.controller == "memory")
+}
+
 pub fn writes_early_limit(step: &Step) -> bool {
     matches!(host(step), Some(Host::WriteCgroup { setting }) if setting.moment() == Moment::BeforeBirth)
 }
@@ -65,8 +73,56 @@ pub fn lets_others_run(step: &Step) -> bool {
     create_container_hook(step) || start_container_hook(step) || parks(step) || executes(step)
 }
 
+pub fn delegates_cgroup(step: &Step) -> bool {
+    matches!(host(step), Some(Host::DelegateCgroup { .. }))
+}
+
 pub fn filters_devices(step: &Step) -> bool {
     matches!(host(step), Some(Host::AttachDeviceFilter { .. }))
+}
+
+pub fn opens_class(step: &Step) -> bool {
+    matches!(host(step), Some(Host::OpenResctrlGroup { .. }))
+}
+
+pub fn writes_schemata(step: &Step) -> bool {
+    matches!(host(step), Some(Host::WriteSchemata { .. }))
+}
+
+fn schemata_of(step: &Step, field: &str) -> bool {
+    writes_schemata(step) && step.at.as_ref().is_some_and(|at| at.as_str().contains(field))
+}
+
+pub fn writes_cache_schema(step: &Step) -> bool {
+    schemata_of(step, "/l3CacheSchema")
+}
+
+pub fn writes_bandwidth_schema(step: &Step) -> bool {
+    schemata_of(step, "/memBwSchema")
+}
+
+pub fn writes_listed_schema(step: &Step) -> bool {
+    schemata_of(step, "/schemata/")
+}
+
+pub fn writes_older_schema(step: &Step) -> bool {
+    writes_cache_schema(step) || writes_bandwidth_schema(step)
+}
+
+pub fn makes_monitoring_group(step: &Step) -> bool {
+    matches!(host(step), Some(Host::MakeMonitoringGroup { .. }))
+}
+
+pub fn joins_class(step: &Step) -> bool {
+    joins_group(step) && !joins_monitoring_group(step)
+}
+
+pub fn joins_monitoring_group(step: &Step) -> bool {
+    matches!(host(step), Some(Host::JoinResctrlGroup { group }) if group.is_monitoring())
+}
+
+pub fn joins_group(step: &Step) -> bool {
+    matches!(host(step), Some(Host::JoinResctrlGroup { .. }))
 }
 
 /// Opens a descriptor that the child inherits.
@@ -96,6 +152,11 @@ pub fn writes_maps(step: &Step) -> bool {
 
 pub fn sends_listener(step: &Step) -> bool {
     matches!(host(step), Some(Host::SendListener { .. }))
+}
+
+/// Gives the newborn its user namespace with the maps.
+pub fn says_who(step: &Step) -> bool {
+    birth(step) || writes_maps(step) || joins_user(step)
 }
 
 /// Acts on the newborn by its process number.

@@ -73,6 +73,24 @@ pub(super) const RULES: &[Rule] = &[
         source: "config-linux.md, Control groups",
     },
     Rule {
+        name: "the use of memory is compared before it is limited",
+        claim: Before(which::checks_memory, which::limits_memory),
+        reason: "the kernel kills what is above a new limit",
+        source: "config-linux.md, Memory, checkBeforeUpdate",
+    },
+    Rule {
+        name: "the user is mapped before the cgroup is handed to it",
+        claim: Before(which::says_who, which::delegates_cgroup),
+        reason: "which user of the host that is, the id maps of the newborn tell",
+        source: "config-linux.md, Cgroup ownership; user_namespaces(7)",
+    },
+    Rule {
+        name: "the cgroup is handed over before the program runs",
+        claim: Before(which::delegates_cgroup, which::lets_others_run),
+        reason: "an init inside divides its cgroup at once",
+        source: "config-linux.md, Cgroup ownership",
+    },
+    Rule {
         name: "devices are filtered before anything but the sealed child runs",
         claim: Before(which::filters_devices, which::lets_others_run),
         reason: "a hook or the program could open a device of the host before the filter is there",

@@ -1,8 +1,9 @@
-//! A cgroup directory as a file descriptor: the few system calls that the driver is made of.
+//! A directory of cgroup2 or resctrl as a file descriptor: the few system calls that their drivers are made
+//! of. Both are a kernfs: a tree whose directories are groups, and whose files the kernel makes.
 //!
 //! A descriptor stays with its directory whatever happens to names, so nothing is looked up twice. Every name
 //! is opened with `O_NOFOLLOW`, every longer path with openat2(2) and `RESOLVE_BENEATH`,
-//! `RESOLVE_NO_SYMLINKS` and `RESOLVE_NO_XDEV`: it cannot leave the cgroup file system, whoever made the
+//! `RESOLVE_NO_SYMLINKS` and `RESOLVE_NO_XDEV`: it cannot leave the file system, whoever made the
 //! names in it.
 //!
 //! Man pages: openat2(2), mkdirat(2), unlinkat(2), getdents64(2).
@@ -13,9 +14,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 
-/// An open cgroup directory.
+/// An open directory.
 #[derive(Debug)]
-pub(super) struct Directory(OwnedFd);
+pub(crate) struct Directory(OwnedFd);
 
 /// O_RDONLY, not O_PATH: getdents64(2) needs it, and clone3(2) and bpf(2) take both.
 fn directory_flags() -> OFlags {
@@ -41,7 +42,7 @@ impl Directory {
 
     /// Makes the directory `name` in this one. EEXIST when it is there.
     pub fn make(&self, name: &str) -> Result<()> {
-        // 0755, the mode of every cgroup directory; the umask of the caller may narrow it.
+        // 0755, the mode of every group; the umask of the caller may narrow it.
         rustix::fs::mkdirat(&self.0, plain(name)?, Mode::from_raw_mode(0o755))
     }
 
@@ -75,7 +76,7 @@ impl Directory {
         read_whole(self.file(name, OFlags::RDONLY)?.as_fd())
     }
 
-    /// Writes `value` to the file `name` in one write(2), as cgroup files demand.
+    /// Writes `value` to the file `name` in one write(2), as the files of a kernfs demand.
     pub fn write(&self, name: &str, value: &str) -> Result<()> {
         let file = self.file(name, OFlags::WRONLY)?;
         // write(2) leaves open what a write of no bytes does; a newline always reaches the kernel's parser.
@@ -102,7 +103,7 @@ impl AsFd for Directory {
 }
 
 /// Everything from the start of an open file, however often it was read before.
-pub(super) fn read_whole(file: BorrowedFd<'_>) -> Result<String> {
+pub(crate) fn read_whole(file: BorrowedFd<'_>) -> Result<String> {
     let mut content = Vec::new();
     let mut page = [0_u8; 4096];
     loop {
