@@ -190,7 +190,11 @@ pub fn prepare(class: &Option<Class>, plan: &mut Plan) {
         Missing::Make => "a new class of the processor, or the same as the one that is there",
         Missing::Refuse => "nothing says what the class would be, so it must be there",
     };
-    plan.host(FEATURE, open, why).at(at.key("closID"));
+    let named = match class.lasts {
+        Lasts::Longer => at.key("closID"),
+        Lasts::WithContainer => at.clone(),
+    };
+    plan.host(FEATURE, open, why).at(named);
     for (line, at) in &class.lines {
         let write = HostAction::WriteSchemata { group: class.group.clone(), line: line.clone() };
         plan.host(FEATURE, write, "a share of one resource of the processor").at(at.clone());
