@@ -7,7 +7,8 @@
 //! OCI: config.md, Root; config-linux.md, Rootfs Mount Propagation.
 //!
 //! Order:
-//! - Propagation to the host is cut before anything is mounted, else our mounts would appear there.
+//! - Propagation to the host is cut before anything is mounted, else our mounts would appear there. That goes
+//!   for the clone of the tree as well, which has that of its source, with all mounts below it.
 //! - The root is made read-only last: mount targets and device nodes may have to be made in it.
 //! - The propagation that the container wants on its root comes after pivot_root, which refuses a shared one.
 
@@ -24,7 +25,7 @@ use oci_spec::runtime::Spec;
 use crate::bundle::finding::Finding;
 use crate::bundle::path::OutsidePath;
 use crate::feature::namespaces::Namespaces;
-use crate::plan::{HostAction, Plan};
+use crate::plan::{Deep, HostAction, Plan, TreeChange};
 
 const FEATURE: &str = "rootfs";
 
@@ -115,25 +116,33 @@ fn same(a: &Metadata, b: &Metadata) -> bool {
 
 /// Before the birth: the detached clone.
 pub fn prepare(rootfs: &Rootfs, plan: &mut Plan) {
-    let open = HostAction::OpenRoot { path: rootfs.path.clone() };
+    let cut = Some((cut(rootfs), Deep::Tree));
+    let change = TreeChange { propagation: cut, ..TreeChange::default() };
+    let open = HostAction::OpenRoot { path: rootfs.path.clone(), change };
     let why = "a detached clone of the tree: nobody sees it, and nothing else can be put in its place";
     plan.host(FEATURE, open, why).at("/root/path");
 }
 
+/// How the mounts are kept from the host: no event leaves, and with slave those of the host still arrive.
+fn cut(rootfs: &Rootfs) -> u64 {
+    match rootfs.propagation {
+        Propagation::Private | Propagation::Unbindable => propagation::PRIVATE,
+        Propagation::Shared | Propagation::Slave => propagation::SLAVE,
+    }
+}
+
 /// The first steps of the view.
 pub fn steps(rootfs: &Rootfs, namespaces: &Namespaces, plan: &mut Plan) {
-    let (kind, why) = match rootfs.propagation {
-        Propagation::Private => {
-            (propagation::PRIVATE, "no mount of the host or of ours reaches the other side")
-        }
-        _ => (propagation::SLAVE, "our mounts stay ours; later mounts of the host still arrive"),
-    };
-    let propagate = Operation::Propagate { kind, tree: 1 };
+    // Not private, whatever the root is: a bind mount may still want to see later mounts of the host.
+    let propagate = Operation::Propagate { kind: propagation::SLAVE, tree: 1 };
+    let why = "our mounts stay ours; later mounts of the host still arrive";
     plan.child(FEATURE, propagate, why).at("/linux/rootfsPropagation");
     let attach = Operation::AttachRoot { tree: Slot::ROOT_TREE };
     if namespaces.has(flag::USER) {
         let why = "a clone that is made here is locked: root inside cannot take back what the host has set";
-        plan.child(FEATURE, Operation::AttachLockedRoot {}, why).at("/root/path").or(attach);
+        plan.child(FEATURE, Operation::AttachLockedRoot { propagation: cut(rootfs) }, why)
+            .at("/root/path")
+            .or(attach);
     } else {
         let why = "pivot_root wants a mount point as the new root";
         plan.child(FEATURE, attach, why).at("/root/path");

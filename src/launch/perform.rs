@@ -155,7 +155,7 @@ impl<'a> Launch<'a> {
             HostAction::WriteSchemata { group, line } => Ok(self.resctrl()?.write_line(group, line)?),
             HostAction::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
             HostAction::JoinResctrlGroup { group } => self.join_resctrl_group(group),
-            HostAction::OpenRoot { path } => self.open_root(path.as_path()),
+            HostAction::OpenRoot { path, change } => self.open_root(path.as_path(), change),
             HostAction::CloneTree { source, depth, change, slot } => {
                 let tree = clone_tree(crate_run_sys::Fd::CWD, &source.text(), *depth)
                     .map_err(|errno| Cause::Call("open_tree(2)", errno))?;

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::{Attributes, Depth, clone_tree, propagation, set_attributes};
+use crate_run_sys::mounts::{Attributes, Depth, clone_tree, set_attributes};
 use crate_run_sys::{Errno, bpf, host, namespaces};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{SocketAddrUnix, bind, listen};
@@ -81,14 +81,12 @@ impl Launch<'_> {
 
     /// The working directory is how the child finds the place in its own mount namespace:
     /// `mount::attach_root`.
-    pub(super) fn open_root(&mut self, path: &Path) -> Done {
+    pub(super) fn open_root(&mut self, path: &Path, change: &TreeChange) -> Done {
         let root = open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::process::fchdir(&root)?;
         let tree = clone_tree(host::borrowed(&root), c"", Depth::Tree)
             .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
-        let private =
-            TreeChange { propagation: Some((propagation::PRIVATE, Deep::One)), ..TreeChange::default() };
-        self.slots.insert(Slot::ROOT_TREE, changed(host::owned(tree), &private)?);
+        self.slots.insert(Slot::ROOT_TREE, changed(host::owned(tree), change)?);
         Ok(())
     }
 

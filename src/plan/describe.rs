@@ -89,7 +89,7 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::MakeMonitoringGroup { group } => format!("make the resctrl group {group}"),
         HostAction::JoinResctrlGroup { group } => format!("put the process into the resctrl group {group}"),
-        HostAction::OpenRoot { path } => format!("open the root filesystem {path}"),
+        HostAction::OpenRoot { path, .. } => format!("open the root filesystem {path}"),
         HostAction::CloneTree { source, .. } => format!("clone the tree of {source}"),
         HostAction::FillTmpfs { path, .. } => format!("fill a tmpfs with what the image has at {path}"),
         HostAction::OpenNamespace { path, kind, .. } => {
@@ -137,7 +137,7 @@ fn child(operation: &Operation) -> String {
         Op::Propagate { kind, tree } => {
             format!("make the mounts {}{}", propagation(*kind), if *tree != 0 { ", all of them" } else { "" })
         }
-        Op::AttachLockedRoot {} => "clone and attach the root filesystem".to_owned(),
+        Op::AttachLockedRoot { .. } => "clone and attach the root filesystem".to_owned(),
         Op::MountLocked { source, target, .. } => format!("bind {} on {}", show(source), show(target)),
         Op::AttachRoot { .. } => "attach the root filesystem".to_owned(),
         Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),

@@ -78,7 +78,7 @@ pub enum HostAction {
     /// Puts the newborn into a group of resctrl.
     JoinResctrlGroup { group: Group },
     /// Opens the root filesystem, goes there (the child finds it as its working directory), clones its tree.
-    OpenRoot { path: OutsidePath },
+    OpenRoot { path: OutsidePath, change: TreeChange },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
     CloneTree { source: OutsidePath, depth: Depth, change: TreeChange, slot: Slot },
     /// Makes a detached tmpfs with a copy of the directory `path` of `tree`; of `uid` and `gid`, if nothing

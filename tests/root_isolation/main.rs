@@ -9,6 +9,7 @@ mod masks;
 mod mounts;
 mod names;
 mod namespaces;
+mod propagation;
 mod rootfs;
 #[path = "../world/mod.rs"]
 mod world;

@@ -7,7 +7,7 @@ use crate_run_plan::report::{Call, WORDS};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::Texts;
 use crate_run_sys::files::{self, flag};
-use crate_run_sys::mounts::{self, Attributes, Depth, attribute, propagation};
+use crate_run_sys::mounts::{self, Attributes, Depth, attribute};
 use crate_run_sys::{Errno, Fd};
 
 use crate::failure::{Failure, Named, Outcome};
@@ -59,11 +59,10 @@ pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
 
 /// The same with a clone that is made here: what a mount namespace of a new user namespace has inherited is
 /// locked, and so are clones of it. Root inside cannot take back what the host has set (mount_namespaces(7)).
-pub fn attach_locked_root(runner: &mut Runner) -> Outcome {
+pub fn attach_locked_root(runner: &mut Runner, propagation: u64) -> Outcome {
     let here = files::openat2(Fd::CWD, c".", flag::O_PATH, 0, 0).named(Call::Openat2)?;
     let tree = mounts::clone_tree(here, c"", Depth::Tree).named(Call::OpenTree)?;
-    let private = change_of(0, 0, propagation::PRIVATE);
-    mounts::set_attributes(tree, Depth::One, &private).named(Call::MountSetattr)?;
+    mounts::set_attributes(tree, Depth::Tree, &change_of(0, 0, propagation)).named(Call::MountSetattr)?;
     files::close(here);
     attach_root(runner, Handle::Inherited(tree.0))
 }

@@ -113,7 +113,7 @@ impl Runner {
             Sealed::Rebirth { kinds } => namespace::rebirth(self, kinds),
             Sealed::Propagate { kind, tree } => mount::propagate(kind, tree),
             Sealed::AttachRoot { tree } => mount::attach_root(self, tree),
-            Sealed::AttachLockedRoot {} => mount::attach_locked_root(self),
+            Sealed::AttachLockedRoot { propagation } => mount::attach_locked_root(self, propagation),
             Sealed::MountLocked {
                 source,
                 tree,

@@ -153,8 +153,8 @@ operations! {
     /// mount itself, `tree_*` the whole tree.
     25 MountLocked { source: Text, tree: Number, one_set: Wide, one_clear: Wide, one_propagation: Wide,
                      tree_set: Wide, tree_clear: Wide, tree_propagation: Wide, target: Text, rule: Number }
-    /// The same for the tree of the root filesystem, which is the working directory.
-    26 AttachLockedRoot { }
+    /// The same for the tree of the root filesystem, which is the working directory; `propagation` goes for all of it.
+    26 AttachLockedRoot { propagation: Wide }
     /// mount_setattr(2) on what is mounted at `target`.
     14 ChangeMount { target: Text, set: Wide, clear: Wide, propagation: Wide, tree: Number }
     /// mknod(2) in the root, or the check that the node that is there is this one.

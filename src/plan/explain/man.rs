@@ -58,7 +58,7 @@ fn child(operation: &Operation) -> &'static [&'static str] {
         Op::OpenProc {} => &["fsopen(2)", "fsmount(2)", "proc(5)"],
         Op::Rebirth { .. } => &["clone3(2)"],
         Op::Propagate { .. } => &["mount_setattr(2)", "mount_namespaces(7)"],
-        Op::AttachLockedRoot {} => &["open_tree(2)", "move_mount(2)", "mount_namespaces(7)"],
+        Op::AttachLockedRoot { .. } => &["open_tree(2)", "move_mount(2)", "mount_namespaces(7)"],
         Op::MountLocked { .. } => &["open_tree(2)", "mount_setattr(2)", "mount_namespaces(7)"],
         Op::AttachRoot { .. } => &["move_mount(2)", "fchdir(2)"],
         Op::MountNew { .. } => &["fsopen(2)", "fsconfig(2)", "fsmount(2)", "move_mount(2)"],

@@ -29,7 +29,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
         Action::Host(Host::ConnectConsole { .. }) => vec![Slot::CONSOLE],
         Action::Host(Host::GiveBirth { .. }) => vec![Slot::LINE],
         Action::Host(Host::MakeNetwork) => vec![Slot::NETWORK],
-        Action::Child(Op::AttachRoot { .. } | Op::AttachLockedRoot {}) => vec![Slot::ROOT],
+        Action::Child(Op::AttachRoot { .. } | Op::AttachLockedRoot { .. }) => vec![Slot::ROOT],
         Action::Child(Op::OpenProc {}) => vec![Slot::PROC],
         Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
         Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],

@@ -264,7 +264,7 @@ pub fn sets_root_propagation(step: &Step) -> bool {
 }
 
 pub fn attaches_root(step: &Step) -> bool {
-    matches!(child(step), Some(Op::AttachRoot { .. } | Op::AttachLockedRoot {}))
+    matches!(child(step), Some(Op::AttachRoot { .. } | Op::AttachLockedRoot { .. }))
 }
 
 /// Attaches a mount that the configuration lists.
