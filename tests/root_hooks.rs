@@ -164,7 +164,40 @@ fn each_gets_its_own_words_and_nothing_of_ours() {
         assert_eq!(open, [0, 1, 2], "{kind}: {}", line["fds"]);
     }
     let cwd = |index: usize| book.lines()[index]["cwd"].as_str().expect("a directory").to_owned();
-    assert_eq!(cwd(0), container.bundle.display().to_string(), "hooks of the runtime start in the bundle");
+    let bundle = container.bundle.display().to_string();
+    for (index, kind) in KINDS.iter().enumerate() {
+        let expected = if *kind == "startContainer" { "/" } else { &bundle };
+        assert_eq!(cwd(index), expected, "hooks of the host start in the bundle: {kind}");
+    }
+}
+
+#[test]
+fn without_words_of_its_own_a_hook_gets_those_of_its_side() {
+    let Some(world) = World::new("without_words_of_its_own_a_hook_gets_those_of_its_side") else { return };
+    let book = Book::new(&world);
+    let mut of_process = Value::Null;
+    let container = world.container("a", |value| {
+        config::sleeps(value);
+        config::bind(value, &book.directory, "/mnt");
+        value["process"]["env"] = json!(["PATH=/bin:/of/the/image", "LD_PRELOAD=./of-the-image.so"]);
+        of_process = value["process"]["env"].clone();
+        value["hooks"] = json!({});
+        for kind in KINDS {
+            let mut hook = book.hook(kind, kind, 0);
+            hook.as_object_mut().expect("a hook").remove("env");
+            value["hooks"][kind] = json!([hook]);
+        }
+    });
+    container.create().ok();
+    container.start().ok();
+    container.finish();
+    let of_host = json!(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    let lines = book.lines();
+    assert_eq!(lines.len(), KINDS.len());
+    for (line, kind) in lines.iter().zip(KINDS) {
+        let expected = if kind == "startContainer" { &of_process } else { &of_host };
+        assert_eq!(&line["env"], expected, "{kind}");
+    }
 }
 
 #[test]
@@ -218,10 +251,9 @@ fn a_failing_start_container_hook_fails_start() {
     let container = book.container(&world, &[("startContainer", 4), ("poststart", 0), ("poststop", 0)]);
     container.create().ok();
     let output = container.start();
-    output.fails_at(
-        "cannot run the hook /bin/probe: the hook failed; exit status 4",
-        "/hooks/startContainer/0",
-    );
+    let expected =
+        "cannot run startContainer hook #0, /bin/probe: error running startContainer hook #0: exit status 4";
+    output.fails_at(expected, "/hooks/startContainer/0");
     assert_eq!(book.names(), ["startContainer-0", "poststop-0"]);
     container.state().fails("container does not exist: a");
 }
@@ -351,7 +383,7 @@ fn a_hook_past_its_timeout_is_killed_with_its_group() {
     let script = "sleep 1000000 & sleep 1000000 & wait";
     let cases = [
         ("createRuntime", "error running createRuntime hook #0: hook ran past specified timeout of 1.0s"),
-        ("createContainer", "the hook ran past its timeout and was killed"),
+        ("createContainer", "it ran past its timeout and was killed"),
     ];
     for (kind, reason) in cases {
         let container = world.container("a", |value| {

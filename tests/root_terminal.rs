@@ -134,6 +134,14 @@ fn what_is_typed_arrives_and_what_is_said_is_shown() {
 }
 
 #[test]
+fn output_for_a_program_has_no_carriage_returns() {
+    let Some(world) = World::new("output_for_a_program_has_no_carriage_returns") else { return };
+    let script = "test -t 1 && echo one && echo two >&2";
+    let container = world.container("a", |value| with_terminal(value, &["sh", "-c", script]));
+    assert_eq!(container.run(&[]).ok().stdout, "one\ntwo\n");
+}
+
+#[test]
 fn the_callers_terminal_is_raw_meanwhile_and_restored_after() {
     let Some(world) = World::new("the_callers_terminal_is_raw_meanwhile_and_restored_after") else { return };
     let container =

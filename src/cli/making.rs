@@ -1,6 +1,6 @@
 //! What `run` and `create` have in common: from the command line to a container.
 
-use std::io::{stdin, stdout};
+use std::io::{IsTerminal, stdin, stdout};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -88,10 +88,13 @@ pub fn prepare(
     let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
     let pidfd_socket = making.pidfd_socket.as_deref().map(absolute).transpose()?;
     let mut bundle = Bundle::check(&source, &host, &id, &master)?;
-    if master == Master::Foreground
-        && let Some(size) = CallerTerminal::of(stdin().as_fd(), stdout().as_fd()).size()
-    {
-        bundle.terminal = bundle.terminal.or_sized(size.ws_row, size.ws_col);
+    if master == Master::Foreground {
+        if let Some(size) = CallerTerminal::of(stdin().as_fd(), stdout().as_fd()).size() {
+            bundle.terminal = bundle.terminal.or_sized(size.ws_row, size.ws_col);
+        }
+        if !stdout().is_terminal() {
+            bundle.terminal = bundle.terminal.read_by_a_program();
+        }
     }
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
     let preserved = making.preserve_fds;

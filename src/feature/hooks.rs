@@ -14,7 +14,7 @@
 //! OCI: config.md, POSIX-platform Hooks; runtime.md, Lifecycle.
 
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate_run_plan::Operation;
@@ -32,8 +32,10 @@ pub struct Hook {
     pub path: PathBuf,
     /// argv, from its zeroth entry; the path when the configuration gives none.
     pub arguments: Vec<String>,
-    /// Exactly the hook's environment; empty when the configuration gives none. The runtime's own environment
-    /// is not handed down: it may hold secrets of the engine, and loader variables (CVE-2025-23266).
+    /// Exactly the hook's environment. When the configuration gives none: for a program of the image that of the
+    /// process, for a program of the host a PATH alone. The runtime's own environment is not handed down: it may
+    /// hold secrets of the engine; nor is the image's to the host's programs, for it may hold loader variables
+    /// (CVE-2025-23266).
     pub environment: Vec<String>,
     pub timeout: Option<Duration>,
     pub at: Pointer,
@@ -50,7 +52,7 @@ pub struct Hooks {
     pub poststop: Vec<Hook>,
 }
 
-/// The PATH of a hook without an environment of its own, so that a shell script finds its tools.
+/// The PATH of a hook of the host without an environment of its own, so that a shell script finds its tools.
 const HOOK_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The hooks by their names in config.json, in the order of a container's life.
@@ -76,12 +78,12 @@ fn lists(spec: &Spec) -> Lists<'_> {
     ]
 }
 
-fn hook(entry: &HookEntry, at: Pointer) -> Hook {
+fn hook(entry: &HookEntry, without: &[String], at: Pointer) -> Hook {
     let path = entry.path().clone();
     let arguments = entry.args().clone().filter(|args| !args.is_empty());
     Hook {
         arguments: arguments.unwrap_or_else(|| vec![path.display().to_string()]),
-        environment: entry.env().clone().unwrap_or_else(|| vec![HOOK_PATH.to_owned()]),
+        environment: entry.env().clone().unwrap_or_else(|| without.to_vec()),
         timeout: entry.timeout().and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs),
         path,
         at,
@@ -89,10 +91,13 @@ fn hook(entry: &HookEntry, at: Pointer) -> Hook {
 }
 
 pub fn resolve(spec: &Spec) -> Hooks {
+    let of_host = vec![HOOK_PATH.to_owned()];
+    let of_process = spec.process().as_ref().and_then(|process| process.env().clone()).unwrap_or_default();
     let [prestart, create_runtime, create_container, start_container, poststart, poststop] =
         lists(spec).map(|(name, entries)| {
             let at = Pointer::from("/hooks").key(name);
-            entries.iter().enumerate().map(|(index, entry)| hook(entry, at.index(index))).collect()
+            let without = if name == "startContainer" { &of_process } else { &of_host };
+            entries.iter().enumerate().map(|(index, entry)| hook(entry, without, at.index(index))).collect()
         });
     Hooks { prestart, create_runtime, create_container, start_container, poststart, poststop }
 }
@@ -132,7 +137,8 @@ pub fn before_pivot(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
     }
     for hook in &hooks.create_container {
         let why = "the engine acts inside, while the host's files are still in sight";
-        plan.child(FEATURE, in_child(hook, state, Status::Creating), why).at(hook.at.clone());
+        let run = in_child(hook, &state.bundle, state, Status::Creating);
+        plan.child(FEATURE, run, why).at(hook.at.clone());
     }
 }
 
@@ -140,16 +146,19 @@ pub fn before_pivot(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
 pub fn before_program(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
     for hook in &hooks.start_container {
         let why = "the image's own preparation, with the powers of the program";
-        plan.child(FEATURE, in_child(hook, state, Status::Created), why).at(hook.at.clone());
+        let run = in_child(hook, Path::new("/"), state, Status::Created);
+        plan.child(FEATURE, run, why).at(hook.at.clone());
     }
 }
 
-fn in_child(hook: &Hook, state: &HookState, status: Status) -> Operation {
+/// A hook of the host starts in the bundle: in the image's root a name without a slash would find the image's files.
+fn in_child(hook: &Hook, directory: &Path, state: &HookState, status: Status) -> Operation {
     let text = |text: &str| CString::new(text).expect("findings refuse NUL");
     let texts = |list: &[String]| list.iter().map(|entry| text(entry)).collect();
     let (before, after) = state.around_pid(status.word());
     Operation::RunHook {
         path: text(&hook.path.to_string_lossy()),
+        directory: text(&directory.to_string_lossy()),
         arguments: texts(&hook.arguments),
         environment: texts(&hook.environment),
         timeout: hook.timeout.map_or(0, |timeout| timeout.as_secs().clamp(1, u32::MAX.into()) as u32),

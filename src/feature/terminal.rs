@@ -26,15 +26,34 @@ pub enum Terminal {
     #[default]
     None,
     /// Rows and columns in characters; 0 for unknown.
-    Pty { rows: u16, columns: u16 },
+    Pty { rows: u16, columns: u16, line_ends: LineEnds },
+}
+
+/// How a line ends in what comes out of the terminal (termios(3), ONLCR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnds {
+    /// With carriage return and newline, as on a screen.
+    Screen,
+    /// With a newline alone: the foreground's output is a file or a pipe.
+    Plain,
 }
 
 impl Terminal {
     /// The same in this size, unless the configuration names one: a program that asks at once must not see 0.
     pub fn or_sized(self, rows: u16, columns: u16) -> Self {
         match self {
-            Self::Pty { rows: 0, .. } | Self::Pty { columns: 0, .. } => Self::Pty { rows, columns },
+            Self::Pty { rows: 0, line_ends, .. } | Self::Pty { columns: 0, line_ends, .. } => {
+                Self::Pty { rows, columns, line_ends }
+            }
             other => other,
+        }
+    }
+
+    /// The same for a foreground whose output is no terminal.
+    pub fn read_by_a_program(self) -> Self {
+        match self {
+            Self::Pty { rows, columns, .. } => Self::Pty { rows, columns, line_ends: LineEnds::Plain },
+            Self::None => Self::None,
         }
     }
 }
@@ -59,6 +78,7 @@ pub fn resolve(spec: &Spec) -> Terminal {
     Terminal::Pty {
         rows: size.as_ref().map_or(0, |size| cells(size.height())),
         columns: size.as_ref().map_or(0, |size| cells(size.width())),
+        line_ends: LineEnds::Screen,
     }
 }
 
@@ -88,10 +108,14 @@ pub fn prepare(master: &Master, plan: &mut Plan) {
 
 /// In the view: makes the pty and sends its master side away.
 pub fn steps(terminal: Terminal, master: &Master, mounts: &[Mount], uid: u32, plan: &mut Plan) {
-    let Terminal::Pty { rows, columns } = terminal else { return };
+    let Terminal::Pty { rows, columns, line_ends } = terminal else { return };
     let open = Operation::OpenTerminal { rows: rows.into(), columns: columns.into(), uid };
     let why = "a pty of the container's own devpts; both sides are reached by descriptor, never by path";
     plan.child(FEATURE, open, why).at("/process/terminal");
+    if line_ends == LineEnds::Plain {
+        let why = "the output goes to a file or a program: a carriage return would be a foreign character";
+        plan.child(FEATURE, Operation::PlainLineEnds {}, why).at("/process/terminal");
+    }
     if !mounts::is_bound(mounts, "/dev") {
         let why = "programs look for the console there";
         plan.child(FEATURE, Operation::MountConsole {}, why).at("/process/terminal");

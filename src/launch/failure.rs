@@ -6,6 +6,7 @@ use crate_run_plan::report::{Call, Report};
 use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 
+use crate::bundle::finding::Pointer;
 use crate::error::{Error, NOT_ROOT, Place, StepError, phrase};
 use crate::launch::Launch;
 use crate::launch::cause::Cause;
@@ -116,10 +117,21 @@ pub fn of_report(plan: &Plan, report: &Report) -> StepError {
         if report.value > 0 && report.call == Call::Check {
             error.answer.push_str(&format!(" {}", report.value));
         }
+        if let (Operation::RunHook { path, .. }, Some(hook)) = (operation, step.at.as_ref().and_then(hook_at))
+        {
+            error.doing = format!("run {hook}, {}", path.to_string_lossy());
+            error.answer = format!("error running {hook}: {}", error.answer);
+        }
         error.known = known_text(operation, report.call, errno, &words);
         error.cure = child_cure(operation, report.call, errno).to_owned();
     }
     error
+}
+
+/// The hook that stands there: "createContainer hook #1".
+fn hook_at(at: &Pointer) -> Option<String> {
+    let (kind, index) = at.as_str().strip_prefix("/hooks/")?.split_once('/')?;
+    Some(format!("{kind} hook #{index}"))
 }
 
 /// A message of a filesystem begins with its grade: "e tmpfs: Bad value for 'size'".

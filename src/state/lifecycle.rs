@@ -43,15 +43,26 @@ pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Resul
         Reach::All => Ok(()),
         Reach::First => Err(Error::WrongState(format!("{}: {id}", phrase::NOT_RUNNING))),
     };
-    let Some(process) = record.process.filter(|process| process.is_alive()) else { return gone() };
-    if signal == SIGKILL && (reach == Reach::All || !record.own_pids) {
+    let first = record.process.filter(|process| process.is_alive());
+    let everybody = signal == SIGKILL && (reach == Reach::All || !record.own_pids);
+    // Without a pid namespace of their own, processes outlive the first one.
+    if everybody && (first.is_some() || outlived(&record)?) {
         return Ok(kill_all(&record)?);
     }
+    let Some(process) = first else { return gone() };
     match process.signal(signal) {
         None => gone(),
         Some(Ok(())) => Ok(()),
         Some(Err(rustix::io::Errno::SRCH)) => gone(),
         Some(Err(errno)) => Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}"))),
+    }
+}
+
+/// Is there anybody left in a cgroup whose first process has ended?
+fn outlived(record: &Record) -> Result<bool, CgroupError> {
+    match cgroup_of(record)? {
+        Some(cgroup) => Ok(cgroup.events()?.populated),
+        None => Ok(false),
     }
 }
 

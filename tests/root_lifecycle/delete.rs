@@ -41,6 +41,25 @@ fn force_ends_all_processes_of_the_container() {
     assert!(!world.cgroup("a").exists());
 }
 
+#[test]
+fn a_kill_reaches_those_who_outlive_the_first_process() {
+    let Some(world) = World::new("a_kill_reaches_those_who_outlive_the_first_process") else { return };
+    let container = world.container("a", |config| {
+        config::without_namespace(config, "pid");
+        config::without_mount(config, "/proc");
+        config::runs(config, &["sh", "-c", "sleep 1000000 & sleep 1000000 &"]);
+    });
+    container.run(&["--detach"]).ok();
+    let members = || fs::read_to_string(world.cgroup("a").join("cgroup.procs")).unwrap_or_default();
+    crate::world::eventually("the first process ends, two stay", || members().lines().count() == 2);
+    container.becomes("stopped");
+    container.kill("TERM").fails("container not running: a");
+    container.kill("KILL").ok();
+    assert_eq!(members(), "", "nobody is left");
+    container.kill("KILL").fails("container not running: a");
+    container.delete(&[]).ok();
+}
+
 /// Puts something into a state directory.
 type Maker<'a> = &'a dyn Fn(&Path);
 

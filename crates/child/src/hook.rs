@@ -15,6 +15,8 @@ use crate::failure::{Failure, Named, Outcome};
 pub struct Hook<'p> {
     /// The program.
     pub path: &'p CStr,
+    /// Where it starts.
+    pub directory: &'p CStr,
     /// argv, from its zeroth entry.
     pub arguments: Texts<'p>,
     /// The environment, exactly.
@@ -45,12 +47,10 @@ pub fn run(hook: &Hook) -> Outcome {
     let ended = process::wait(pidfd).named(Call::Waitid)?;
     files::close(pidfd);
     match ended {
-        _ if !in_time => Err(Failure::refusal(b"the hook ran past its timeout and was killed")),
+        _ if !in_time => Err(Failure::refusal(b"it ran past its timeout and was killed")),
         Ended::Exited(0) => Ok(()),
-        Ended::Exited(status) => Err(Failure::refusal(b"the hook failed; exit status").value(status as u64)),
-        Ended::Signalled(signal) => {
-            Err(Failure::refusal(b"the hook was ended by signal").value(signal as u64))
-        }
+        Ended::Exited(status) => Err(Failure::refusal(b"exit status").value(status as u64)),
+        Ended::Signalled(signal) => Err(Failure::refusal(b"signal").value(signal as u64)),
     }
 }
 
@@ -78,7 +78,11 @@ fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
 }
 
 fn become_hook(hook: &Hook, state: Fd, arguments: &Table, environment: &Table) -> ! {
-    let ready = files::dup_to(state, Fd(0)).and_then(|()| files::close_on_exec_from(3));
+    // Mapped to an ordinary user, root of a user namespace may not be allowed into the bundle.
+    let ready = files::change_directory(hook.directory)
+        .or_else(|_| files::change_directory(c"/"))
+        .and_then(|()| files::dup_to(state, Fd(0)))
+        .and_then(|()| files::close_on_exec_from(3));
     if ready.is_ok() {
         let _ = process::replace(Fd::CWD, hook.path, arguments, environment, 0);
     }

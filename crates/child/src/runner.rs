@@ -156,14 +156,15 @@ impl Runner {
             Sealed::MountConsole {} => terminal::mount_console(self),
             Sealed::SendTerminal { to } => terminal::send(self, to),
             Sealed::TakeTerminal {} => terminal::take(self),
+            Sealed::PlainLineEnds {} => terminal::plain_line_ends(self),
             Sealed::NewSession {} => process::new_session().named(Call::Setsid),
             Sealed::NewKeyring { name } => power::new_keyring(self, name),
             Sealed::MakeDirectory { path } => execute::make_directory(self, path),
             Sealed::EnterDirectory { path, attempt } => execute::enter_directory(self, path, attempt),
             Sealed::FindExecutable { candidates, name } => execute::find(self, candidates, name),
             Sealed::Park { gate } => execute::park(self, gate),
-            Sealed::RunHook { path, arguments, environment, timeout, before, after } => {
-                hook::run(&hook::Hook { path, arguments, environment, timeout, before, after })
+            Sealed::RunHook { path, directory, arguments, environment, timeout, before, after } => {
+                hook::run(&hook::Hook { path, directory, arguments, environment, timeout, before, after })
             }
             Sealed::SetUmask { mask } => {
                 files::set_umask(mask);

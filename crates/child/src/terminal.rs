@@ -49,6 +49,11 @@ pub fn mount_console(runner: &Runner) -> Outcome {
     Ok(())
 }
 
+/// For output that goes to a file or a program, which want a line to end with a newline alone.
+pub fn plain_line_ends(runner: &Runner) -> Outcome {
+    terminal::plain_line_ends(runner.slot(Slot::TERMINAL)?).named(Call::Ioctl)
+}
+
 /// Exactly one message with the master side, then it is closed here: whoever has it reads the container's
 /// output.
 pub fn send(runner: &Runner, to: Handle) -> Outcome {

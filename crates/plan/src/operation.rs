@@ -194,6 +194,8 @@ operations! {
     36 SendTerminal { to: Slot }
     /// Makes slot TERMINAL the controlling terminal and the standard streams.
     37 TakeTerminal { }
+    /// Slot TERMINAL shows a line end as it is written, without a carriage return (termios(3), ONLCR).
+    38 PlainLineEnds { }
 
     // The process and its powers.
 
@@ -208,8 +210,8 @@ operations! {
     53 FindExecutable { candidates: Texts, name: Text }
     /// Waits at the gate until `start` comes.
     54 Park { gate: Slot }
-    /// Runs a hook and waits for it; the state it reads is `before`, its pid, `after`.
-    55 RunHook { path: Text, arguments: Texts, environment: Texts, timeout: Number,
+    /// Runs a hook in `directory` and waits for it; the state it reads is `before`, its pid, `after`.
+    55 RunHook { path: Text, directory: Text, arguments: Texts, environment: Texts, timeout: Number,
                  before: Bytes, after: Bytes }
     /// umask(2).
     56 SetUmask { mask: Number }

@@ -60,7 +60,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
         Op::MountTree { tree, .. } => vec![*tree, Slot::ROOT],
         Op::MaskPath { null, .. } => vec![*null, Slot::MASK, Slot::ROOT],
         Op::MountConsole {} => vec![Slot::TERMINAL, Slot::ROOT],
-        Op::TakeTerminal {} => vec![Slot::TERMINAL],
+        Op::TakeTerminal {} | Op::PlainLineEnds {} => vec![Slot::TERMINAL],
         Op::CloseListener {} => vec![Slot::LISTENER],
         Op::SendTerminal { to } => vec![*to, Slot::MASTER],
         Op::Park { gate } => vec![*gate],
