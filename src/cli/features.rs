@@ -1,17 +1,49 @@
 //! `crate-run features`: what this build supports, as JSON (features.md and
 //! features-linux.md of the specification).
 //!
-//! The content is fixed when crate-run is built; what the host lacks is `doctor`'s business.
+//! The content is fixed when crate-run is built; what the host lacks is `doctor`'s business. A test reads it
+//! and drives every word through a container (`tests/root_features`).
+//!
+//! Engines look for the annotation of runc that says whether containers can be checkpointed, whatever the
+//! runtime is; crun has it too.
 
 use serde_json::{Value, json};
 
-use crate::cli::version::SPEC;
+use crate::cli::version::{self, SPEC};
 use crate::feature::mounts::WORDS;
 use crate::feature::namespaces::{KINDS, name_of};
-use crate::feature::{capabilities, hooks};
+use crate::feature::{capabilities, hooks, seccomp};
 
 /// Every capability that config.json may name.
 const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
+
+/// Every architecture of the specification may stand in a profile. Those whose programs a machine never runs
+/// need no filter there.
+const ARCHITECTURES: [&str; 23] = [
+    "SCMP_ARCH_AARCH64",
+    "SCMP_ARCH_ARM",
+    "SCMP_ARCH_LOONGARCH64",
+    "SCMP_ARCH_M68K",
+    "SCMP_ARCH_MIPS",
+    "SCMP_ARCH_MIPS64",
+    "SCMP_ARCH_MIPS64N32",
+    "SCMP_ARCH_MIPSEL",
+    "SCMP_ARCH_MIPSEL64",
+    "SCMP_ARCH_MIPSEL64N32",
+    "SCMP_ARCH_PARISC",
+    "SCMP_ARCH_PARISC64",
+    "SCMP_ARCH_PPC",
+    "SCMP_ARCH_PPC64",
+    "SCMP_ARCH_PPC64LE",
+    "SCMP_ARCH_RISCV64",
+    "SCMP_ARCH_S390",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_SH",
+    "SCMP_ARCH_SHEB",
+    "SCMP_ARCH_X32",
+    "SCMP_ARCH_X86",
+    "SCMP_ARCH_X86_64",
+];
 
 /// Answers the text for standard output.
 pub fn features() -> String {
@@ -23,7 +55,12 @@ pub fn features() -> String {
         "hooks": hooks::KINDS,
         "mountOptions": words,
         "linux": linux(),
-        "annotations": { "org.opencontainers.runc.checkpoint.enabled": "false" },
+        "annotations": {
+            "org.opencontainers.runc.checkpoint.enabled": "false",
+            "run.oci.crate-run.commit": version::commit(),
+            "run.oci.crate-run.version": env!("CARGO_PKG_VERSION"),
+        },
+        "potentiallyUnsafeConfigAnnotations": seccomp::ANNOTATIONS,
     });
     serde_json::to_string_pretty(&value).expect("strings and numbers become JSON") + "\n"
 }
@@ -43,7 +80,7 @@ fn linux() -> Value {
                 "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT",
                 "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE",
             ],
-            "archs": seccomp_archs(),
+            "archs": ARCHITECTURES,
             "knownFlags": [
                 "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
                 "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
@@ -55,18 +92,10 @@ fn linux() -> Value {
         },
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },
-        "intelRdt": { "enabled": false },
+        "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
         "mountExtensions": { "idmap": { "enabled": false } },
         "netDevices": { "enabled": false },
     })
-}
-
-/// The architectures for which the compiler has tables, on this one.
-fn seccomp_archs() -> &'static [&'static str] {
-    match std::env::consts::ARCH {
-        "aarch64" => &["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
-        _ => &["SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"],
-    }
 }
 
 #[cfg(test)]

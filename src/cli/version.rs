@@ -9,11 +9,13 @@ pub const SPEC: &str = "1.3.0";
 /// line that starts with `commit:`. Podman shows the text as it is. containerd's go-runc reads only a first
 /// line that starts with `runc version ` and takes anything else for "unknown", which harms nothing: so
 /// crate-run does not pass itself off as another program.
-///
-/// The commit is what `CRATE_RUN_COMMIT` named when crate-run was built.
 pub fn text() -> String {
-    let commit = option_env!("CRATE_RUN_COMMIT").unwrap_or("unknown");
-    format!("crate-run version {}\ncommit: {commit}\nspec: {SPEC}\n", env!("CARGO_PKG_VERSION"))
+    format!("crate-run version {}\ncommit: {}\nspec: {SPEC}\n", env!("CARGO_PKG_VERSION"), commit())
+}
+
+/// What `CRATE_RUN_COMMIT` named when crate-run was built.
+pub fn commit() -> &'static str {
+    option_env!("CRATE_RUN_COMMIT").unwrap_or("unknown")
 }
 
 #[cfg(test)]

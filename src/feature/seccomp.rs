@@ -31,6 +31,9 @@ const RECEIVER: &str = "run.oci.seccomp.receiver";
 /// crun's annotation, with any value, that makes an unknown name of a call an error.
 const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 
+/// What changes the meaning of a profile from outside of it; `features` tells the engines.
+pub const ANNOTATIONS: [&str; 2] = [RECEIVER, FAIL_UNKNOWN];
+
 /// The compiled profile, as the kernel wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {

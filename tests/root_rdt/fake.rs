@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
-use super::fuse::{Files, Node};
+use crate::fuse::{Files, Node};
 
 /// How many classes it has, besides the root group.
 const CLASSES: usize = 3;

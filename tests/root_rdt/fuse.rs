@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use super::world::tool;
+use crate::world::tool;
 
 /// The opcodes that a tree without links, attributes and listings meets.
 mod opcode {
