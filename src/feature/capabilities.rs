@@ -18,6 +18,7 @@ use crate_run_plan::Operation;
 use oci_spec::runtime::{Capabilities as Set, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::feature::seccomp::Filter;
 use crate::host::Host;
 use crate::plan::Plan;
 
@@ -110,6 +111,20 @@ pub fn steps(capabilities: &Option<Capabilities>, plan: &mut Plan) {
         let raise = Operation::SetAmbient { capabilities: ambient };
         let why = "ambient capabilities survive execve of a plain program";
         plan.child(FEATURE, raise, why).at("/process/capabilities/ambient");
+    }
+}
+
+/// Reads the five sets back. `filter` is one that is in place already, and may forbid to ask.
+pub fn verify(capabilities: &Option<Capabilities>, filter: Option<&Filter>, plan: &mut Plan) {
+    const PR_CAPBSET_READ: u64 = 23;
+    const PR_CAP_AMBIENT: u64 = 47;
+    let Some(sets) = capabilities else { return };
+    let calls = [("capget", 0), ("prctl", PR_CAPBSET_READ), ("prctl", PR_CAP_AMBIENT)];
+    if filter.is_none_or(|filter| filter.allows(&calls)) {
+        let Capabilities { effective, permitted, inheritable, bounding, ambient } = *sets;
+        let verify = Operation::VerifyCapabilities { effective, permitted, inheritable, bounding, ambient };
+        let why = "nothing starts with other powers than the plan says";
+        plan.child(FEATURE, verify, why).at("/process/capabilities");
     }
 }
 

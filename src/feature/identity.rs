@@ -19,6 +19,7 @@ use oci_spec::runtime::{LinuxIdMapping, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::feature::namespaces::Namespaces;
+use crate::feature::seccomp::Filter;
 use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "identity";
@@ -210,6 +211,23 @@ pub fn steps(identity: &Identity, plan: &mut Plan) {
     let ids = Operation::SetIds { uid: identity.uid, gid: identity.gid };
     let why = "then the group, then the user; the permitted capabilities are kept for capset";
     plan.child(FEATURE, ids, why).at("/process/user");
+}
+
+/// Reads the ids back. `filter` is one that is in place already, and may forbid to ask.
+pub fn verify(identity: &Identity, filter: Option<&Filter>, plan: &mut Plan) {
+    let why = "nothing starts as somebody else";
+    let calls = ["getresuid", "getresgid", "setfsuid", "setfsgid", "getgroups"].map(|name| (name, 0));
+    if filter.is_none_or(|filter| filter.allows(&calls)) {
+        let mut groups = identity.groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        let groups = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
+        let verify = Operation::VerifyIds { uid: identity.uid, gid: identity.gid, groups };
+        plan.child(FEATURE, verify, why).at("/process/user");
+    }
+    let verify = Operation::VerifyUmask { mask: identity.umask };
+    let why = "files of the program get the modes that are asked for";
+    plan.child(FEATURE, verify, why).at("/process/user/umask");
 }
 
 /// The umask, when no more files are made.

@@ -8,16 +8,21 @@
 //!
 //! Order: directly before the powers are dropped; the label takes effect with execve.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 
 use crate_run_plan::Operation;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::Finding;
+use crate::feature::seccomp::Filter;
 use crate::host::Host;
 use crate::plan::Plan;
 
 const FEATURE: &str = "lsm";
+
+/// Where a process writes its label for the next execve, below a procfs (apparmor(7), proc_pid_attr(5)).
+const APPARMOR: &CStr = c"self/attr/apparmor/exec";
+const SELINUX: &CStr = c"self/attr/exec";
 
 /// What is to be written, and where below the private procfs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,15 +67,56 @@ pub fn needs_proc(labels: &Labels) -> bool {
 }
 
 pub fn steps(labels: &Labels, plan: &mut Plan) {
-    let mut write = |path: &str, label: String, at: &'static str| {
-        let path = CString::new(path).expect("no NUL");
-        let set = Operation::SetLabel { path, label: label.into_bytes() };
+    let mut write = |path: &CStr, label: String, at: &'static str| {
+        let set = Operation::SetLabel { path: path.to_owned(), label: label.into_bytes() };
         plan.child(FEATURE, set, "it takes effect with the next execve").at(at);
     };
     if let Some(profile) = &labels.apparmor {
-        write("self/attr/apparmor/exec", format!("exec {profile}"), "/process/apparmorProfile");
+        write(APPARMOR, format!("exec {profile}"), "/process/apparmorProfile");
     }
     if let Some(label) = &labels.selinux {
-        write("self/attr/exec", label.clone(), "/process/selinuxLabel");
+        write(SELINUX, label.clone(), "/process/selinuxLabel");
+    }
+}
+
+/// Reads the labels back. `filter` is one that is in place already, and may forbid to ask.
+pub fn verify(labels: &Labels, filter: Option<&Filter>, plan: &mut Plan) {
+    let calls = ["openat2", "read", "close"].map(|name| (name, 0));
+    if !filter.is_none_or(|filter| filter.allows(&calls)) {
+        return;
+    }
+    let mut read = |path: &CStr, start: String, at: &'static str| {
+        let verify = Operation::VerifyLabel { path: path.to_owned(), start: start.into_bytes() };
+        plan.child(FEATURE, verify, "nothing starts unconfined that should be confined").at(at);
+    };
+    if let Some(profile) = &labels.apparmor {
+        read(APPARMOR, shown_by_apparmor(profile), "/process/apparmorProfile");
+    }
+    if let Some(label) = &labels.selinux {
+        read(SELINUX, shown_by_selinux(label), "/process/selinuxLabel");
+    }
+}
+
+/// How the kernel's answer begins: `profile (mode)`. It has its own way to write stacks of profiles and their
+/// namespaces; of these only that there is one can be compared.
+fn shown_by_apparmor(profile: &str) -> String {
+    if profile.starts_with(':') || profile.contains("//&") { String::new() } else { format!("{profile} (") }
+}
+
+/// How the kernel's answer begins: user and role. Types have aliases, and levels have several spellings.
+fn shown_by_selinux(label: &str) -> String {
+    label.split_inclusive(':').take(2).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_writes_in_its_own_way_is_not_compared() {
+        assert_eq!(shown_by_apparmor("docker-default"), "docker-default (");
+        assert_eq!(shown_by_apparmor("a//&b"), "");
+        assert_eq!(shown_by_apparmor(":lxd:a"), "");
+        assert_eq!(shown_by_selinux("system_u:system_r:container_t:s0:c1,c2"), "system_u:system_r:");
     }
 }

@@ -206,6 +206,14 @@ pub fn no_new_privileges(program: &Program, plan: &mut Plan) {
     }
 }
 
+/// Reads it back.
+pub fn verify(program: &Program, plan: &mut Plan) {
+    if program.no_new_privileges {
+        let why = "nothing starts that could gain powers";
+        plan.child(FEATURE, Operation::VerifyNoNewPrivileges {}, why).at("/process/noNewPrivileges");
+    }
+}
+
 /// Descriptors 0 to 2 and `preserved` more stay.
 pub fn close_descriptors(preserved: u32, plan: &mut Plan) {
     let why = "no descriptor of the host survives execve";

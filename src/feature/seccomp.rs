@@ -16,7 +16,7 @@
 use std::path::Path;
 
 use crate_run_plan::Operation;
-use crate_run_seccomp::{Arch, Kind, Note};
+use crate_run_seccomp::{Arch, Kind, Note, Program};
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag as Flag, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
@@ -25,6 +25,8 @@ use crate::host::Host;
 use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "seccomp";
+/// prctl(2)
+const PR_GET_SECCOMP: u64 = 21;
 
 /// crun's annotation for the socket of a supervisor, from before listenerPath.
 const RECEIVER: &str = "run.oci.seccomp.receiver";
@@ -34,29 +36,29 @@ const FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 /// What changes the meaning of a profile from outside of it; `features` tells the engines.
 pub const ANNOTATIONS: [&str; 2] = [RECEIVER, FAIL_UNKNOWN];
 
-/// The compiled profile, as the kernel wants it.
+/// The compiled profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// SECCOMP_FILTER_FLAG_*.
-    pub flags: u32,
-    /// `struct sock_filter`s.
-    pub program: Vec<u8>,
+    program: Program,
     /// Who decides the calls with SCMP_ACT_NOTIFY, if there are any.
-    pub supervisor: Option<Supervisor>,
+    supervisor: Option<Supervisor>,
 }
 
 /// A program outside that decides calls (seccomp_unotify(2)); the specification calls it seccomp agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Supervisor {
-    /// SECCOMP_FILTER_FLAG_*, with NEW_LISTENER.
-    pub flags: u32,
-    /// `struct sock_filter`s that pick its calls.
-    pub program: Vec<u8>,
+struct Supervisor {
     /// Where it listens.
-    pub path: OutsidePath,
-    pub metadata: Option<String>,
+    path: OutsidePath,
+    metadata: Option<String>,
     /// What names the path.
     at: Pointer,
+}
+
+impl Filter {
+    /// May the child still make these calls when the filter is in place? Each comes with its first argument.
+    pub fn allows(&self, calls: &[(&str, u64)]) -> bool {
+        calls.iter().all(|(name, first)| self.program.allows(Arch::NATIVE, name, *first))
+    }
 }
 
 /// Compiles once: the filter, and what is to be said about it. Relative paths start at the bundle.
@@ -77,19 +79,16 @@ pub fn resolve(spec: &Spec, host: &Host, directory: &Path) -> (Option<Filter>, V
         }
     };
     found.extend(notes(spec, &program.notes));
-    let supervisor = program.listener.as_ref().and_then(|listener| {
+    let mut supervisor = None;
+    if program.listener.is_some() {
         found.extend(flag_finding(profile, host));
-        let (flags, program) = (listener.flags, listener.bytes());
         let metadata = profile.listener_metadata().clone().filter(|metadata| !metadata.is_empty());
         match listener_path(spec, profile, directory) {
-            Ok((path, at)) => Some(Supervisor { flags, program, path, metadata, at }),
-            Err(finding) => {
-                found.push(finding);
-                None
-            }
+            Ok((path, at)) => supervisor = Some(Supervisor { path, metadata, at }),
+            Err(finding) => found.push(finding),
         }
-    });
-    (Some(Filter { flags: program.filter.flags, program: program.filter.bytes(), supervisor }), found)
+    }
+    (Some(Filter { program, supervisor }), found)
 }
 
 /// A place in the profile.
@@ -157,8 +156,11 @@ fn notes(spec: &Spec, notes: &[Note]) -> Vec<Finding> {
 
 /// While the container is made: the filter with the listener, and the way of the listener to the supervisor.
 pub fn ask_supervisor(filter: &Option<Filter>, plan: &mut Plan) {
-    let Some(Supervisor { flags, program, path, metadata, at }) = supervisor(filter) else { return };
-    let install = Operation::InstallListener { flags: *flags, program: program.clone() };
+    let Some(Filter { program, supervisor: Some(Supervisor { path, metadata, at }) }) = filter else {
+        return;
+    };
+    let Some(listener) = &program.listener else { return };
+    let install = Operation::InstallListener { flags: listener.flags, program: listener.bytes() };
     let why = "from here on a supervisor decides these calls; all others are still allowed";
     plan.child(FEATURE, install, why).at("/linux/seccomp");
     let send = HostAction::SendListener { path: path.clone(), metadata: metadata.clone() };
@@ -168,23 +170,34 @@ pub fn ask_supervisor(filter: &Option<Filter>, plan: &mut Plan) {
 
 /// Before the child waits or goes on: its own copy of the listener.
 pub fn let_go(filter: &Option<Filter>, plan: &mut Plan) {
-    if supervisor(filter).is_some() {
+    if filter.as_ref().is_some_and(|filter| filter.supervisor.is_some()) {
         let why =
             "only the supervisor holds it now: when it dies, its calls fail with ENOSYS and do not hang";
         plan.child(FEATURE, Operation::CloseListener {}, why).at("/linux/seccomp");
     }
 }
 
-fn supervisor(filter: &Option<Filter>) -> Option<&Supervisor> {
-    filter.as_ref()?.supervisor.as_ref()
-}
-
 /// The filter, early or late.
 pub fn steps(filter: &Option<Filter>, why: &'static str, plan: &mut Plan) {
-    if let Some(Filter { flags, program, .. }) = filter {
-        let install = Operation::InstallFilter { flags: *flags, program: program.clone() };
+    if let Some(Filter { program, .. }) = filter {
+        let install =
+            Operation::InstallFilter { flags: program.filter.flags, program: program.filter.bytes() };
         plan.child(FEATURE, install, why).at("/linux/seccomp");
     }
+}
+
+/// After all others: is what was installed in place? A filter that forbids the question is not asked.
+pub fn verify(filter: &Option<Filter>, plan: &mut Plan) {
+    let Some(filter) = filter else { return };
+    let ask = filter.allows(&[("prctl", PR_GET_SECCOMP)]);
+    let filters = 1 + u32::from(filter.supervisor.is_some());
+    let verify = Operation::VerifyFilter { filters, ask: ask.into() };
+    let why = if ask {
+        "nothing starts without its filter; the filter allows to ask the kernel"
+    } else {
+        "nothing starts without its filter; what seccomp(2) has answered must do, for the filter forbids to ask"
+    };
+    plan.child(FEATURE, verify, why).at("/linux/seccomp");
 }
 
 /// The mode of a process: 0 without, 2 with a filter (/proc/PID/status).

@@ -129,6 +129,18 @@ fn power(b: &Bundle, request: &Request, plan: &mut Plan) {
     hooks::before_program(&b.hooks, &b.hook_state(&request.id), plan);
 }
 
+/// What was set is read back: a call may do less than it says. A filter that is in place may forbid to ask.
+fn verify(b: &Bundle, plan: &mut Plan) {
+    let in_place = b.filter.as_ref().filter(|_| !b.process.no_new_privileges);
+    identity::verify(&b.identity, in_place, plan);
+    capabilities::verify(&b.capabilities, in_place, plan);
+    process::verify(&b.process, plan);
+    lsm::verify(&b.labels, in_place, plan);
+    if in_place.is_some() {
+        seccomp::verify(&b.filter, plan);
+    }
+}
+
 /// The last word is said before the filter, which need not allow it.
 fn exec(b: &Bundle, plan: &mut Plan) {
     plan.phase(Phase::Exec);
@@ -136,6 +148,7 @@ fn exec(b: &Bundle, plan: &mut Plan) {
     if b.process.no_new_privileges {
         let why = "last of all: it need not allow what our own steps do";
         seccomp::steps(&b.filter, why, plan);
+        seccomp::verify(&b.filter, plan);
     }
     process::execute(&b.process, &b.environment, plan);
 }
@@ -187,19 +200,4 @@ fn adopt_null(bundle: &Bundle, plan: &mut Plan) {
     if bundle.null_streams && bundle.terminal == terminal::Terminal::None {
         devices::adopt_null(plan);
     }
-}
-
-/// Reads back what the tail has set (credentials(7)).
-fn verify(bundle: &Bundle, plan: &mut Plan) {
-    let Some(sets) = bundle.capabilities else { return };
-    let verify = Operation::VerifyCredentials {
-        uid: bundle.identity.uid,
-        gid: bundle.identity.gid,
-        effective: sets.effective,
-        permitted: sets.permitted,
-        inheritable: sets.inheritable,
-        bounding: sets.bounding,
-        no_new_privileges: bundle.process.no_new_privileges.into(),
-    };
-    plan.child("capabilities", verify, "nothing starts with more powers than the plan says");
 }

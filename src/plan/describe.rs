@@ -204,7 +204,12 @@ fn child_itself(operation: &Operation) -> String {
         }
         Op::SetAmbient { capabilities: set } => format!("raise {} in the ambient set", capabilities(*set)),
         Op::NoNewPrivileges {} => "set no_new_privs".to_owned(),
-        Op::VerifyCredentials { .. } => "read the credentials back".to_owned(),
+        Op::VerifyIds { .. } => "read the ids and groups back".to_owned(),
+        Op::VerifyCapabilities { .. } => "read the capability sets back".to_owned(),
+        Op::VerifyNoNewPrivileges {} => "read no_new_privs back".to_owned(),
+        Op::VerifyUmask { .. } => "read the umask back".to_owned(),
+        Op::VerifyLabel { .. } => "read the label back".to_owned(),
+        Op::VerifyFilter { .. } => "look whether the seccomp filter is in place".to_owned(),
         Op::CloseDescriptors { first } => format!("close all descriptors from {first} at execve"),
         Op::Announce {} => "say that only execve is left".to_owned(),
         Op::InstallFilter { program, .. } => {

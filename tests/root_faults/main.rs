@@ -13,7 +13,9 @@
 mod world;
 
 mod bundles;
+mod edit;
 mod judge;
+mod readback;
 mod trial;
 
 use serde_json::Value;

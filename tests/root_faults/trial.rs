@@ -22,6 +22,7 @@ use crate_run_plan::slot::Slot;
 use crate_run_sys::namespaces::flag;
 use serde_json::{Value, json};
 
+use super::edit::Edit;
 use super::world::World;
 
 /// The variable through which a runtime learns of its trial.
@@ -87,11 +88,18 @@ pub struct Trial {
     gate: Gate,
     /// The fault, and the index of the step before which it happens.
     pub injected: Option<(Fault, usize)>,
+    /// What the plan does not do as it says.
+    edit: Option<Edit>,
 }
 
 impl Trial {
     pub fn new(world: &World, bundle: &Path, gate: Gate) -> Self {
-        Self { root: world.root(), bundle: bundle.to_owned(), gate, injected: None }
+        Self { root: world.root(), bundle: bundle.to_owned(), gate, injected: None, edit: None }
+    }
+
+    /// The same with a plan that is wrong in this.
+    pub fn edited(&self, edit: Edit) -> Self {
+        Self { edit: Some(edit), ..self.clone() }
     }
 
     /// The same with a fault in it.
@@ -162,6 +170,9 @@ impl Trial {
             let step = Step { action: fault.action(), alternative: None, why, at: None, ..neighbour.clone() };
             plan.steps.insert(place, step);
         }
+        if let Some(edit) = self.edit {
+            edit.apply(&mut plan);
+        }
         plan
     }
 
@@ -170,8 +181,10 @@ impl Trial {
     pub fn run(&self) -> Ended {
         let injected = self.injected.map(|(fault, place)| json!([format!("{fault:?}"), place]));
         let closed = self.gate == Gate::Closed;
-        let words =
-            json!({ "root": self.root, "bundle": self.bundle, "closed": closed, "injected": injected });
+        let edit = self.edit.map(|edit| format!("{edit:?}"));
+        let words = json!({
+            "root": self.root, "bundle": self.bundle, "closed": closed, "injected": injected, "edit": edit,
+        });
         let own = std::env::current_exe().expect("a path");
         let mut command = Command::new(own);
         command.args(["--exact", "the_runtime_of_a_trial", "--nocapture", "--test-threads=1"]);
@@ -193,6 +206,7 @@ impl Trial {
             bundle: path("bundle"),
             gate: if words["closed"] == true { Gate::Closed } else { Gate::Open },
             injected: injected.map(|(fault, place)| (fault, place as usize)),
+            edit: Edit::ALL.into_iter().find(|edit| words["edit"] == format!("{edit:?}")),
         })
     }
 

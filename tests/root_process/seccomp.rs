@@ -92,6 +92,20 @@ fn a_killing_filter_ends_with_sigsys() {
     }
 }
 
+/// The filter refuses the program and the end of the process: it ends all the same, and says why.
+#[test]
+fn a_filter_that_refuses_to_let_the_process_end_does_not_keep_it() {
+    let Some(world) = World::new("a_filter_that_refuses_to_let_the_process_end_does_not_keep_it") else {
+        return;
+    };
+    let container = world.container("a", |value| {
+        config::deny(value, "execve", 1);
+        value["linux"]["seccomp"]["syscalls"][0]["names"] =
+            json!(["execve", "execveat", "exit_group", "exit"]);
+    });
+    container.run(&[]).fails_at("exec /bin/true: operation not permitted", "/process/args");
+}
+
 /// Two profiles that differ in one word: the names of calls that this kernel does not have are passed over.
 #[test]
 fn unknown_names_are_passed_over() {

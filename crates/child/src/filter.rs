@@ -8,8 +8,10 @@ use crate::failure::{Named, Outcome};
 use crate::runner::Runner;
 
 /// seccomp(2).
-pub fn install(flags: u32, program: &[u8]) -> Outcome {
-    credentials::install_filter(flags, program).map(drop).named(Call::Seccomp)
+pub fn install(runner: &mut Runner, flags: u32, program: &[u8]) -> Outcome {
+    credentials::install_filter(flags, program).named(Call::Seccomp)?;
+    runner.filters += 1;
+    Ok(())
 }
 
 /// seccomp(2) with SECCOMP_FILTER_FLAG_NEW_LISTENER. The runtime takes the listener by its number
@@ -17,6 +19,7 @@ pub fn install(flags: u32, program: &[u8]) -> Outcome {
 /// listener yet. Only write(2) is needed to tell the number, and no profile with a listener may ask about it.
 pub fn install_listener(runner: &mut Runner, flags: u32, program: &[u8]) -> Outcome {
     let listener = credentials::install_filter(flags, program).named(Call::Seccomp)?;
+    runner.filters += 1;
     runner.fill(Slot::LISTENER, Fd(listener as i32));
     runner.tell_number(Kind::Listener, listener as u64)
 }

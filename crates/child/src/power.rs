@@ -1,4 +1,4 @@
-//! The irreversible tail: ids, capabilities, no_new_privs, seccomp (credentials(7), capabilities(7)).
+//! The irreversible tail: ids, capabilities, no_new_privs, label (credentials(7), capabilities(7)).
 
 use core::ffi::CStr;
 
@@ -62,12 +62,13 @@ pub fn set_capabilities(sets: Sets) -> Outcome {
 }
 
 /// Ambient capabilities one by one; one that cannot be raised is told, not fatal (config.md, Linux process).
-pub fn set_ambient(runner: &Runner, capabilities: u64) -> Outcome {
+pub fn set_ambient(runner: &mut Runner, capabilities: u64) -> Outcome {
     for capability in 0..64 {
         if capabilities & (1 << capability) == 0 {
             continue;
         }
         if let Err(errno) = credentials::raise_ambient(capability) {
+            runner.refused_ambient |= 1 << capability;
             runner.warn(&Failure::of(Call::Prctl, errno).value(u64::from(capability)));
         }
     }
@@ -77,45 +78,6 @@ pub fn set_ambient(runner: &Runner, capabilities: u64) -> Outcome {
 /// prctl(PR_SET_NO_NEW_PRIVS).
 pub fn no_new_privileges() -> Outcome {
     credentials::set_no_new_privileges().named(Call::Prctl)
-}
-
-/// The credentials with which the program is to start.
-pub struct Expected {
-    /// Real, effective and saved user.
-    pub uid: u32,
-    /// Real, effective and saved group.
-    pub gid: u32,
-    /// The sets of capset(2).
-    pub sets: Sets,
-    /// The bounding set.
-    pub bounding: u64,
-    /// PR_SET_NO_NEW_PRIVS.
-    pub no_new_privileges: bool,
-}
-
-/// Reads back what the steps before have set. Uid -1 means "keep" to setresuid(2), and capset cuts what the
-/// kernel does not know: only reading back shows that the process is what the plan says.
-pub fn verify(expected: &Expected) -> Outcome {
-    let users = credentials::users().named(Call::Setresuid)?;
-    let groups = credentials::groups().named(Call::Setresgid)?;
-    if users != [expected.uid; 3] || groups != [expected.gid; 3] {
-        return Err(Failure::refusal(b"user or group is not what the plan says"));
-    }
-    if credentials::capabilities().named(Call::Capset)? != expected.sets {
-        return Err(Failure::refusal(b"the capabilities are not what the plan says"));
-    }
-    for capability in (0..64).filter(|capability| expected.bounding & (1 << capability) == 0) {
-        match credentials::bounding_has(capability) {
-            Ok(false) => {}
-            Ok(true) => return Err(Failure::refusal(b"the bounding set is wider than the plan says")),
-            // Beyond the kernel's last capability.
-            Err(_) => break,
-        }
-    }
-    if credentials::no_new_privileges().named(Call::Prctl)? != expected.no_new_privileges {
-        return Err(Failure::refusal(b"no_new_privs is not what the plan says"));
-    }
-    Ok(())
 }
 
 /// The label that the next execve takes on, written through the private procfs: a write that lands

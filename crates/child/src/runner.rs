@@ -10,7 +10,7 @@ use crate_run_sys::{Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::Name;
-use crate::{device, execute, filter, hook, mask, mount, namespace, power, terminal};
+use crate::{device, execute, filter, hook, mask, mount, namespace, power, terminal, verify};
 
 /// What the child knows while it runs its plan.
 pub struct Runner {
@@ -23,13 +23,26 @@ pub struct Runner {
     pub directory_pending: bool,
     /// Which candidate for the program was found.
     pub chosen: usize,
+    /// How many seccomp filters were installed.
+    pub filters: u32,
+    /// Ambient capabilities that the kernel did not grant; each was told.
+    pub refused_ambient: u64,
 }
 
 impl Runner {
     fn new(line: Fd) -> Self {
         let device_parent = device::Parent::default();
         let slots = [None; CHILD_SLOTS];
-        Self { line, slots, step: 0, device_parent, directory_pending: false, chosen: 0 }
+        Self {
+            line,
+            slots,
+            step: 0,
+            device_parent,
+            directory_pending: false,
+            chosen: 0,
+            filters: 0,
+            refused_ambient: 0,
+        }
     }
 
     /// The descriptor behind a handle.
@@ -181,24 +194,18 @@ impl Runner {
             }
             Sealed::SetAmbient { capabilities } => power::set_ambient(self, capabilities),
             Sealed::NoNewPrivileges {} => power::no_new_privileges(),
-            Sealed::VerifyCredentials {
-                uid,
-                gid,
-                effective,
-                permitted,
-                inheritable,
-                bounding,
-                no_new_privileges,
-            } => power::verify(&power::Expected {
-                uid,
-                gid,
-                sets: power::sets(effective, permitted, inheritable),
-                bounding,
-                no_new_privileges: no_new_privileges != 0,
-            }),
+            Sealed::VerifyIds { uid, gid, groups } => verify::ids(uid, gid, groups),
+            Sealed::VerifyCapabilities { effective, permitted, inheritable, bounding, ambient } => {
+                let sets = power::sets(effective, permitted, inheritable);
+                verify::capabilities(sets, bounding, ambient & !self.refused_ambient)
+            }
+            Sealed::VerifyNoNewPrivileges {} => verify::no_new_privileges(),
+            Sealed::VerifyUmask { mask } => verify::umask(mask),
+            Sealed::VerifyLabel { path, start } => verify::label(self, path, start),
+            Sealed::VerifyFilter { filters, ask } => verify::filter(self, filters, ask),
             Sealed::CloseDescriptors { first } => files::close_on_exec_from(first).named(Call::CloseRange),
             Sealed::Announce {} => execute::announce(self),
-            Sealed::InstallFilter { flags, program } => filter::install(flags, program),
+            Sealed::InstallFilter { flags, program } => filter::install(self, flags, program),
             Sealed::InstallListener { flags, program } => filter::install_listener(self, flags, program),
             Sealed::CloseListener {} => filter::close_listener(self),
             Sealed::Execute { candidates, arguments, environment } => {

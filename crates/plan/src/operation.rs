@@ -229,9 +229,6 @@ operations! {
     62 SetAmbient { capabilities: Wide }
     /// PR_SET_NO_NEW_PRIVS.
     63 NoNewPrivileges { }
-    /// Reads the credentials back and refuses to go on if they are not these.
-    64 VerifyCredentials { uid: Number, gid: Number, effective: Wide, permitted: Wide, inheritable: Wide,
-                           bounding: Wide, no_new_privileges: Number }
     /// close_range(2): nothing from descriptor `first` on survives execve.
     65 CloseDescriptors { first: Number }
     /// Says that only execve is left.
@@ -251,6 +248,22 @@ operations! {
     90 InstallListener { flags: Number, program: Bytes }
     /// close(2) of the listener that `InstallListener` made.
     91 CloseListener { }
+
+    // What was set is read back, and nothing is executed if it is not this.
+
+    /// getresuid(2), getresgid(2), setfsuid(2), setfsgid(2), getgroups(2); `groups` are 32-bit numbers,
+    /// sorted, each once.
+    92 VerifyIds { uid: Number, gid: Number, groups: Bytes }
+    /// capget(2), PR_CAPBSET_READ, PR_CAP_AMBIENT_IS_SET.
+    93 VerifyCapabilities { effective: Wide, permitted: Wide, inheritable: Wide, bounding: Wide, ambient: Wide }
+    /// PR_GET_NO_NEW_PRIVS.
+    94 VerifyNoNewPrivileges { }
+    /// umask(2).
+    95 VerifyUmask { mask: Number }
+    /// Reads `path` below the private procfs; the label there must begin with `start`, and not be empty.
+    96 VerifyLabel { path: Text, start: Bytes }
+    /// This process has installed so many filters; with `ask` 1, PR_GET_SECCOMP must say so, too.
+    97 VerifyFilter { filters: Number, ask: Number }
 }
 
 /// Rules for the target of a mount (`rule` above).

@@ -99,6 +99,8 @@ calls! {
     Personality "personality(2)"
     Mount "mount(2)"
     Readlinkat "readlinkat(2)"
+    Read "read(2)"
+    Getgroups "getgroups(2)"
 }
 
 /// How many bytes of explanation fit into a message.

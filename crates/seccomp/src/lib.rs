@@ -90,6 +90,17 @@ pub struct Program {
     pub notes: Vec<Note>,
 }
 
+impl Program {
+    /// Is this call of `native` allowed, with `first` as its first argument and 0 for the others? A call that
+    /// `native` does not have is not.
+    pub fn allows(&self, native: Arch, name: &str, first: u64) -> bool {
+        let number = names::find(name).and_then(|call| call.number(native));
+        number.is_some_and(|number| {
+            verdict(self, native.audit(), number, &[first, 0, 0, 0, 0, 0]) == Part::ALLOW
+        })
+    }
+}
+
 /// A program ready for `seccomp(SECCOMP_SET_MODE_FILTER, flags, &program)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
@@ -170,12 +181,14 @@ enum Part {
 }
 
 impl Part {
+    /// `SECCOMP_RET_ALLOW`
+    const ALLOW: u32 = 0x7fff_0000;
+
     /// What the filter of this part answers where the profile as a whole says `value`.
     fn of(self, value: u32) -> u32 {
-        const ALLOW: u32 = 0x7fff_0000;
         const NOTIFY: u32 = 0x7fc0_0000;
         let notified = value & 0xffff_0000 == NOTIFY;
-        if notified == (self == Part::Notified) { value } else { ALLOW }
+        if notified == (self == Part::Notified) { value } else { Self::ALLOW }
     }
 }
 

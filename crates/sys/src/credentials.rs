@@ -4,6 +4,7 @@
 use crate::{Answer, Errno, arch, call, pointer, pointer_mut};
 
 const PR_SET_KEEPCAPS: usize = 8;
+const PR_GET_SECCOMP: usize = 21;
 const PR_CAPBSET_READ: usize = 23;
 const PR_CAPBSET_DROP: usize = 24;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
@@ -42,6 +43,21 @@ pub fn users() -> Answer<[u32; 3]> {
 /// getresgid(2).
 pub fn groups() -> Answer<[u32; 3]> {
     three(arch::GETRESGID)
+}
+
+/// The filesystem user (setfsuid(2)): an id that cannot be is refused, and the answer is the one that stays.
+pub fn file_user() -> u32 {
+    call(arch::SETFSUID, [u32::MAX as usize, 0, 0, 0, 0, 0]).map_or(u32::MAX, |id| id as u32)
+}
+
+/// The filesystem group (setfsgid(2)).
+pub fn file_group() -> u32 {
+    call(arch::SETFSGID, [u32::MAX as usize, 0, 0, 0, 0, 0]).map_or(u32::MAX, |id| id as u32)
+}
+
+/// getgroups(2); answers how many there are. EINVAL when there is too little room, but for none at all.
+pub fn supplementary(room: &mut [u32]) -> Answer<usize> {
+    call(arch::GETGROUPS, [room.len(), room.as_mut_ptr() as usize, 0, 0, 0, 0])
 }
 
 fn three(number: usize) -> Answer<[u32; 3]> {
@@ -98,6 +114,16 @@ pub fn keep_capabilities() -> Answer<()> {
 /// PR_CAP_AMBIENT_RAISE; EPERM unless the capability is both permitted and inheritable.
 pub fn raise_ambient(capability: u32) -> Answer<()> {
     prctl(PR_CAP_AMBIENT, 2, capability as usize).map(drop)
+}
+
+/// PR_CAP_AMBIENT_IS_SET; EINVAL beyond the kernel's last capability.
+pub fn ambient_has(capability: u32) -> Answer<bool> {
+    prctl(PR_CAP_AMBIENT, 1, capability as usize).map(|answer| answer == 1)
+}
+
+/// PR_GET_SECCOMP: 0 without, 2 with a filter (prctl(2)). EINVAL in a kernel without seccomp.
+pub fn seccomp_mode() -> Answer<usize> {
+    prctl(PR_GET_SECCOMP, 0, 0)
 }
 
 /// PR_SET_NO_NEW_PRIVS.

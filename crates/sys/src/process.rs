@@ -52,11 +52,11 @@ pub(crate) fn replace_raw(
     }
 }
 
-/// exit_group(2).
+/// exit_group(2). A seccomp filter may refuse even that; then an instruction that does not exist ends the
+/// process, by SIGILL.
 pub fn exit(status: i32) -> ! {
-    loop {
-        let _ = call(arch::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]);
-    }
+    let _ = call(arch::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]);
+    arch::end()
 }
 
 /// getpid(2), as this process sees itself in its pid namespace.
@@ -155,12 +155,23 @@ pub fn readable_within(fd: Fd, milliseconds: Option<u64>) -> Answer<bool> {
     }
 }
 
-/// Anonymous private memory, zeroed: a table of null pointers.
+/// Room for so many words, zeroed, in memory that goes with the execve; mmap(2) may answer ENOMEM.
+pub fn words(count: usize) -> Answer<&'static mut [u32]> {
+    let address = anonymous(count * size_of::<u32>())?;
+    // SAFETY: the kernel has just mapped this memory, zeroed, for nobody else, page-aligned and large enough.
+    Ok(unsafe { core::slice::from_raw_parts_mut(address as *mut u32, count) })
+}
+
+/// A table of null pointers.
 fn anonymous_table(length: usize) -> Answer<&'static mut [*const u8]> {
-    const PROT_READ_WRITE: usize = 3;
-    const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
-    let bytes = length * size_of::<*const u8>();
-    let address = call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0])?;
+    let address = anonymous(length * size_of::<*const u8>())?;
     // SAFETY: the kernel has just mapped this memory, zeroed, for nobody else, page-aligned and large enough.
     Ok(unsafe { core::slice::from_raw_parts_mut(address as *mut *const u8, length) })
+}
+
+/// The address of new anonymous private memory.
+fn anonymous(bytes: usize) -> Answer<usize> {
+    const PROT_READ_WRITE: usize = 3;
+    const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
+    call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0])
 }

@@ -55,7 +55,9 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
     use Operation as Op;
     match operation {
         Op::JoinNamespace { namespace, .. } => vec![*namespace],
-        Op::EnterTime { .. } | Op::SetParameter { .. } | Op::SetLabel { .. } => vec![Slot::PROC],
+        Op::EnterTime { .. } | Op::SetParameter { .. } | Op::SetLabel { .. } | Op::VerifyLabel { .. } => {
+            vec![Slot::PROC]
+        }
         Op::AttachRoot { tree } => vec![*tree],
         Op::MountTree { tree, .. } => vec![*tree, Slot::ROOT],
         Op::MaskPath { null, .. } => vec![*null, Slot::MASK, Slot::ROOT],

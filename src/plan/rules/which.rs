@@ -405,9 +405,10 @@ pub fn drops_powers(step: &Step) -> bool {
     limits_bounding(step) || sets_ids(step) || sets_capabilities(step)
 }
 
-/// One of the credentials with which the program starts.
+/// One of the credentials and attributes with which the program starts.
 pub fn sets_credentials(step: &Step) -> bool {
-    drops_powers(step) || sets_groups(step) || sets_ambient(step) || no_new_privileges(step)
+    let credentials = drops_powers(step) || sets_groups(step) || sets_ambient(step);
+    credentials || no_new_privileges(step) || sets_label(step) || sets_umask(step)
 }
 
 pub fn no_new_privileges(step: &Step) -> bool {
@@ -419,7 +420,9 @@ pub fn sets_umask(step: &Step) -> bool {
 }
 
 pub fn verifies(step: &Step) -> bool {
-    matches!(child(step), Some(Op::VerifyCredentials { .. }))
+    let ids = matches!(child(step), Some(Op::VerifyIds { .. } | Op::VerifyUmask { .. }));
+    let powers = matches!(child(step), Some(Op::VerifyCapabilities { .. } | Op::VerifyNoNewPrivileges {}));
+    ids || powers || matches!(child(step), Some(Op::VerifyLabel { .. }))
 }
 
 pub fn announces(step: &Step) -> bool {
@@ -443,11 +446,15 @@ pub fn parks_or_executes(step: &Step) -> bool {
     parks(step) || executes(step)
 }
 
+pub fn reads_filter_back(step: &Step) -> bool {
+    matches!(child(step), Some(Op::VerifyFilter { .. }))
+}
+
 pub fn executes(step: &Step) -> bool {
     matches!(child(step), Some(Op::Execute { .. }))
 }
 
 /// What may fail by the child's own doing, and must be told before it has said its last word.
 pub fn before_last_word(step: &Step) -> bool {
-    of_child(step) && !announces(step) && !filters_calls(step) && !executes(step)
+    of_child(step) && !announces(step) && !filters_calls(step) && !reads_filter_back(step) && !executes(step)
 }

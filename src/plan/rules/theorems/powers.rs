@@ -152,6 +152,24 @@ pub(super) const RULES: &[Rule] = &[
         source: "setresuid(2)",
     },
     Rule {
+        name: "no program starts whose credentials were not read back",
+        claim: Unless(which::filters_calls, &Needs(which::executes, which::verifies)),
+        reason: "a step that does less than it says would go unnoticed",
+        source: "credentials(7)",
+    },
+    Rule {
+        name: "a filter is looked for when it is installed",
+        claim: Before(which::filters_calls, which::reads_filter_back),
+        reason: "it would not be there yet",
+        source: "seccomp(2)",
+    },
+    Rule {
+        name: "a program that should have a filter starts only when the filter is there",
+        claim: Needs(which::filters_calls, which::reads_filter_back),
+        reason: "a filter that is missing would go unnoticed",
+        source: "prctl(2), PR_GET_SECCOMP",
+    },
+    Rule {
         name: "no_new_privs comes before the filter",
         claim: Before(which::no_new_privileges, which::filters_calls),
         reason: "without CAP_SYS_ADMIN the kernel wants it first",
