@@ -8,15 +8,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::bundle::excerpt::excerpt;
+use crate::bundle::excerpt::{excerpt, visible};
 use crate::bundle::finding::{Finding, Pointer};
-use crate::bundle::span::{Span, locate, strict};
+use crate::bundle::located::{Located, in_order};
+use crate::bundle::span::{Span, locate};
 use crate::cgroup::CgroupError;
 use crate::resctrl::ResctrlError;
 use crate_run_sys::Errno;
 
-/// How many faults of a configuration an error remembers.
-const MOST_KEPT: usize = 128;
+/// How many faults of a configuration one sentence has room for.
+const MOST_SAID: usize = 128;
 
 /// So many findings are shown with the text around them; a person mends these first.
 const MOST_SHOWN: usize = 20;
@@ -79,7 +80,8 @@ pub enum Error {
 pub struct ConfigError {
     pub file: PathBuf,
     pub text: Rc<Vec<u8>>,
-    pub findings: Vec<Finding>,
+    /// In the order of the file. Warnings are among them, at least one is an error.
+    pub findings: Vec<Located>,
 }
 
 /// A step that failed, with everything that is known about it.
@@ -119,6 +121,11 @@ impl Place {
         Self::at(file, text, pointer, span)
     }
 
+    /// The place of a finding.
+    pub fn of(located: &Located, file: &Path, text: &[u8]) -> Self {
+        Self::at(file, text, &located.finding.at, located.span.clone())
+    }
+
     fn at(file: &Path, text: &[u8], pointer: &Pointer, span: Option<Span>) -> Self {
         let excerpt = span.as_ref().map(|span| excerpt(text, span)).unwrap_or_default();
         Self { file: file.to_owned(), pointer: pointer.clone(), span, excerpt }
@@ -126,11 +133,7 @@ impl Place {
 
     /// `config.json:12:7`.
     pub fn short(&self) -> String {
-        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        match &self.span {
-            Some(span) => format!("{name}:{}:{}", span.line, span.column),
-            None => name,
-        }
+        short(&self.file, self.span.as_ref())
     }
 }
 
@@ -143,25 +146,38 @@ pub fn plain(error: &io::Error) -> String {
 }
 
 impl ConfigError {
-    /// `config.json:6:13: args must not be empty (/process/args)`.
-    fn line(&self, finding: &Finding, place: &Place) -> String {
-        let pointer =
-            if finding.at.as_str().is_empty() { String::new() } else { format!(" ({})", finding.at) };
-        format!("{}: {}{pointer}", place.short(), finding.message)
+    fn errors(&self) -> impl Iterator<Item = &Located> {
+        self.findings.iter().filter(|located| located.is_error())
     }
 
-    fn place(&self, finding: &Finding) -> Place {
-        match strict(&self.text) {
-            // In a text that is no JSON a pointer leads nowhere in particular; the fault knows its bytes.
-            Err(fault) => Place::at(&self.file, &self.text, &finding.at, Some(fault.span)),
-            Ok(_) => Place::find(&self.file, &self.text, &finding.at),
-        }
+    /// `config.json:6:13: args must not be empty (/process/args)`.
+    fn line(&self, located: &Located) -> String {
+        line(&located.finding, &short(&self.file, located.span.as_ref()))
+    }
+}
+
+/// `config.json:6:13: args must not be empty (/process/args)`, with `place` in front.
+pub fn line(finding: &Finding, place: &str) -> String {
+    let pointer = if finding.at.as_str().is_empty() { String::new() } else { format!(" ({})", finding.at) };
+    // A message may repeat what the configuration has.
+    format!("{place}: {}{}", visible(finding.message.as_bytes()), visible(pointer.as_bytes()))
+}
+
+/// `config.json:12:7`.
+pub fn short(file: &Path, span: Option<&Span>) -> String {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match span {
+        Some(span) => format!("{name}:{}:{}", span.line, span.column),
+        None => name,
     }
 }
 
 fn config_sentence(error: &ConfigError) -> String {
-    let lines: Vec<String> =
-        error.findings.iter().map(|finding| error.line(finding, &error.place(finding))).collect();
+    let mut lines: Vec<String> = error.errors().take(MOST_SAID).map(|located| error.line(located)).collect();
+    let more = error.errors().count().saturating_sub(MOST_SAID);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
     lines.join("; ")
 }
 
@@ -187,18 +203,24 @@ impl Error {
         Self::File { doing, path: path.to_owned(), source }
     }
 
-    /// The configuration is wrong in these places. Only the first 128 are kept: each is looked for
-    /// in the text, and nobody reads more.
-    pub fn config(file: PathBuf, text: Rc<Vec<u8>>, mut findings: Vec<Finding>) -> Self {
-        findings.truncate(MOST_KEPT);
+    /// The configuration is wrong in these places.
+    pub fn config(file: PathBuf, text: Rc<Vec<u8>>, findings: Vec<Finding>) -> Self {
+        let findings = in_order(&text, findings);
+        Self::Config(Box::new(ConfigError { file, text, findings }))
+    }
+
+    /// The text is no configuration: in a text that is no JSON a pointer leads nowhere in particular, so the
+    /// place comes along.
+    pub fn malformed(file: PathBuf, text: Rc<Vec<u8>>, finding: Finding, span: Span) -> Self {
+        let findings = vec![Located { finding, span: Some(span) }];
         Self::Config(Box::new(ConfigError { file, text, findings }))
     }
 
     /// The first line for a person: the sentence, unless there is more than one thing to mend.
     pub fn headline(&self) -> String {
         match self {
-            Self::Config(error) if error.findings.len() > 1 => {
-                format!("{} has {} faults", error.file.display(), error.findings.len())
+            Self::Config(error) if error.errors().count() > 1 => {
+                format!("{} has {} faults", error.file.display(), error.errors().count())
             }
             _ => self.to_string(),
         }
@@ -209,12 +231,16 @@ impl Error {
         let mut text = String::new();
         match self {
             Self::Config(error) => {
-                for finding in error.findings.iter().take(MOST_SHOWN) {
-                    let place = error.place(finding);
-                    if error.findings.len() > 1 {
-                        let _ = writeln!(text, "\n{}", error.line(finding, &place));
+                let many = error.errors().count();
+                for located in error.errors().take(MOST_SHOWN) {
+                    if many > 1 {
+                        let _ = writeln!(text, "\n{}", error.line(located));
                     }
-                    detail(&mut text, &place.excerpt, &finding.cure);
+                    let place = Place::of(located, &error.file, &error.text);
+                    detail(&mut text, &place.excerpt, &located.finding.cure);
+                }
+                if many > MOST_SHOWN {
+                    let _ = writeln!(text, "\nand {} more: crate-run validate tells all", many - MOST_SHOWN);
                 }
             }
             Self::Step(error) => {
@@ -234,8 +260,8 @@ impl Error {
     }
 }
 
-/// The excerpt without its first line, which the line above it says already.
-fn detail(text: &mut String, excerpt: &str, cure: &str) {
+/// Writes the excerpt without its first line, which the line above it says already, and the cure.
+pub fn detail(text: &mut String, excerpt: &str, cure: &str) {
     if let Some((_, source)) = excerpt.split_once('\n') {
         let _ = writeln!(text, "{}", source.trim_end());
     }

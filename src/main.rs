@@ -8,7 +8,7 @@ use crate_run::cli::args::{self, Invocation, Verb};
 use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
-use crate_run::cli::{create, doctor, explain, features, inspect, making, run};
+use crate_run::cli::{create, doctor, explain, features, inspect, making, run, validate};
 use crate_run::error::Error;
 use crate_run::launch::start;
 use crate_run::state::lifecycle::{self, Manner, Reach};
@@ -77,6 +77,11 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
             spec::write(directory, audience).map(|()| 0).map_err(|error| Error::WrongState(error.to_string()))
         }
         Verb::Explain(verb) => show(explain::explain(verb)?),
+        Verb::Validate(verb) => {
+            let answer = validate::validate(verb)?;
+            print(&answer.text);
+            answer.status
+        }
         Verb::Doctor(_) => show(doctor::doctor()),
         Verb::Features(_) => show(features::features()),
     }

@@ -2,7 +2,9 @@
 
 use crate_run::bundle::excerpt::excerpt;
 use crate_run::bundle::finding::Pointer;
-use crate_run::bundle::span::{FaultKind, MAX_DEPTH, Span, error_offset, locate, pointer_at, strict};
+use crate_run::bundle::span::{
+    FaultKind, MAX_DEPTH, MOST_VALUES, Span, error_offset, locate, pointer_at, strict,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -307,11 +309,14 @@ fn hostile_sizes_need_neither_stack_nor_time() {
     let place = locate(closed.as_bytes(), &pointer).unwrap();
     assert_eq!((place.found, &closed[place.value.start..place.value.end]), (200_000, "1"));
 
-    let long = format!("[{}\"last\"]", "1,".repeat(1_000_000));
+    let long = format!("[{}\"last\"]", "1,".repeat(MOST_VALUES - 2));
     assert_eq!(strict(long.as_bytes()), Ok(()));
-    let place = locate(long.as_bytes(), &Pointer::from("/1000000")).unwrap();
+    let place = locate(long.as_bytes(), &Pointer::from(format!("/{}", MOST_VALUES - 2).as_str())).unwrap();
     assert_eq!(&long[place.value.start..place.value.end], "\"last\"");
-    assert_eq!(pointer_at(long.as_bytes(), place.value.start).as_str(), "/1000000");
+    let last = format!("/{}", MOST_VALUES - 2);
+    assert_eq!(pointer_at(long.as_bytes(), place.value.start).as_str(), last);
+    let beyond = format!("{{\"a\":[1,2],\"b\":[{}0]}}", "1,".repeat(MOST_VALUES));
+    assert_eq!(fault_of(beyond.as_bytes()), (FaultKind::TooMany, "/b".to_owned(), 15));
 
     let members: Vec<String> = (0..40_000).map(|n| format!("\"{}{n}\":0", "same".repeat(50))).collect();
     let wide = format!("{{{}}}", members.join(","));

@@ -26,6 +26,21 @@ impl Pointer {
         Self(format!("{}/{index}", self.0))
     }
 
+    /// The object or array that has this place; `None` for the whole document.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rfind('/').map(|slash| Self(self.0[..slash].to_owned()))
+    }
+
+    /// Is `other` a member or an element of the value at this place?
+    pub fn has_child(&self, other: &Self) -> bool {
+        other.parent().as_ref() == Some(self)
+    }
+
+    /// The member of the whole document in which this place lies: `process`. Empty for the document itself.
+    pub fn section(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or_default()
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

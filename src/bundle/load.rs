@@ -1,20 +1,14 @@
 //! Reading `config.json`: bytes, then JSON, then the types of the specification.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use oci_spec::runtime::Spec;
-use serde_json::Value;
 
 use crate::bundle::finding::{Finding, Pointer};
-use crate::bundle::span;
+use crate::bundle::typed::{self, Typed};
+use crate::bundle::{source, span};
 use crate::error::Error;
-use crate::feature::capabilities;
-
-/// More is no configuration: the largest that engines write are some hundred KiB.
-const LARGEST: u64 = 32 * 1024 * 1024;
 
 /// A configuration as it was read.
 #[derive(Clone, Debug)]
@@ -24,23 +18,28 @@ pub struct Source {
     /// The file that was read.
     pub file: PathBuf,
     pub text: Rc<Vec<u8>>,
+    /// Without the members that are `unread`.
     pub spec: Spec,
     /// What was found while reading.
     pub findings: Vec<Finding>,
+    /// Members whose type is wrong.
+    unread: Vec<Pointer>,
 }
 
 impl Source {
     /// Reads `config` of the bundle, or `config.json` when it is `None`.
     pub fn load(directory: &Path, config: Option<&Path>) -> Result<Self, Error> {
-        let failed = |error| Error::file("open the bundle", directory, error);
-        // By components, so that `bundle/` and `bundle` are told by one name.
-        let directory: PathBuf = std::path::absolute(directory).map_err(failed)?.components().collect();
-        if !std::fs::metadata(&directory).map_err(failed)?.is_dir() {
-            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
-        }
+        let directory = source::bundle(directory)?;
         let file = directory.join(config.unwrap_or(Path::new("config.json")));
-        let text = read(&file)?;
+        let text = source::read(&file)?;
         Self::parse(directory, file, text)
+    }
+
+    /// Reads a configuration from standard input.
+    pub fn from_standard_input(directory: &Path) -> Result<Self, Error> {
+        let directory = source::bundle(directory)?;
+        let text = source::read_standard_input()?;
+        Self::parse(directory, PathBuf::from("(standard input)"), text)
     }
 
     /// A configuration that is in memory already: the copy of a container.
@@ -48,114 +47,43 @@ impl Source {
         let text = Rc::new(text);
         let config_error = |findings| Error::config(file.clone(), text.clone(), findings);
         if let Err(fault) = span::strict(&text) {
-            return Err(config_error(vec![Finding::error(fault.at, fault.message)]));
+            let finding = Finding::error(fault.at, fault.message).cure(fault.cure);
+            return Err(Error::malformed(file, text, finding, fault.span));
         }
         if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-            return Err(config_error(vec![Finding::error("", "the configuration must be a JSON object")]));
+            return Err(config_error(vec![
+                Finding::error("", "the configuration must be a JSON object")
+                    .cure("begin with an opening brace"),
+            ]));
         }
-        let (spec, findings) = match serde_json::from_slice::<Spec>(&text) {
-            Ok(spec) => (spec, Vec::new()),
-            Err(error) => forgiving(&text, error).map_err(|finding| config_error(vec![*finding]))?,
-        };
-        let spec = with_absent_as_absent(spec, &text);
-        let mut source = Self { directory, file: file.clone(), text: text.clone(), spec, findings };
-        source.findings.extend(version_finding(source.spec.version()));
-        source.findings.extend(annotation_findings(&source.spec));
+        let Typed { spec, findings, unread } = typed::read(&text).map_err(config_error)?;
+        let spec = typed::with_absent_as_absent(spec, &text);
+        let mut source = Self { directory, file: file.clone(), text: text.clone(), spec, findings, unread };
+        let read = [version_finding(source.spec.version()), annotation_findings(&source.spec)];
+        let read = read.into_iter().flatten().filter(|finding| !source.unread.contains(&finding.at));
+        let read: Vec<Finding> = read.collect();
+        source.findings.extend(read);
         Ok(source)
+    }
+
+    /// For what was checked when its container was made: an error in it means that somebody has changed it.
+    pub fn parse_checked(directory: PathBuf, file: PathBuf, text: Vec<u8>) -> Result<Self, Error> {
+        let source = Self::parse(directory, file, text)?;
+        match source.unread.is_empty() {
+            true => Ok(source),
+            false => Err(source.error(source.findings.clone())),
+        }
+    }
+
+    /// Can a feature's finding there be right, although parts of the configuration could not be read? Much
+    /// depends on the namespaces, so nothing can when it is a part of `linux`.
+    pub(super) fn can_judge(&self, at: &Pointer) -> bool {
+        self.unread.iter().all(|unread| unread.section() != "linux" && unread.section() != at.section())
     }
 
     /// The error that these findings are.
     pub fn error(&self, findings: Vec<Finding>) -> Error {
         Error::config(self.file.clone(), self.text.clone(), findings)
-    }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |error| Error::file("read the configuration", file, error);
-    let opened = File::open(file).map_err(failed)?;
-    let length = opened.metadata().map_err(failed)?.len();
-    if length > LARGEST {
-        let message = format!("{length} bytes are more than the {LARGEST} that a configuration may have");
-        return Err(failed(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)));
-    }
-    let mut text = Vec::with_capacity(length as usize + 1);
-    opened.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
-    Ok(text)
-}
-
-/// The types of the specification know every capability by name, and refuse others; the specification wants a
-/// warning. So when parsing fails, unknown capabilities are taken out, and it is tried once more.
-fn forgiving(text: &[u8], error: serde_json::Error) -> Result<(Spec, Vec<Finding>), Box<Finding>> {
-    let refused = || {
-        let at = span::pointer_at(text, span::error_offset(text, &error));
-        let words = error.to_string();
-        let message = words.split(" at line ").next().unwrap_or(&words).to_owned();
-        Box::new(Finding::error(at, message).cure(cure(&message_kind(&words))))
-    };
-    let mut value: Value = serde_json::from_slice(text).map_err(|_| refused())?;
-    let mut findings = Vec::new();
-    if let Some(sets) = value.pointer_mut("/process/capabilities").and_then(Value::as_object_mut) {
-        for (word, set) in sets {
-            let at = Pointer::from("/process/capabilities").key(word);
-            let Some(set) = set.as_array_mut() else { continue };
-            set.retain(|name| {
-                let unknown = name.as_str().filter(|name| capabilities::bit(name).is_none());
-                if let Some(name) = unknown {
-                    findings.push(Finding::warning(
-                        at.clone(),
-                        format!("unknown capability {name:?} is ignored"),
-                    ));
-                }
-                unknown.is_none()
-            });
-        }
-    }
-    findings.extend(without_empty_filter(&mut value));
-    if findings.is_empty() {
-        return Err(refused());
-    }
-    serde_json::from_value(value).map(|spec| (spec, findings)).map_err(|_| refused())
-}
-
-/// An empty action and no calls is how some engines write "no filter", and runc reads it so.
-fn without_empty_filter(config: &mut Value) -> Option<Finding> {
-    let linux = config.get_mut("linux")?.as_object_mut()?;
-    let filter = linux.get("seccomp")?;
-    let no_calls = filter.get("syscalls").is_none_or(|calls| calls.as_array().is_some_and(Vec::is_empty));
-    if filter.get("defaultAction")? != "" || !no_calls {
-        return None;
-    }
-    linux.remove("seccomp");
-    let message = "defaultAction is empty and there are no syscalls: there will be no filter";
-    Some(Finding::warning("/linux/seccomp", message).cure("remove seccomp"))
-}
-
-/// The types of the specification give an absent `pids.limit` the value 0, which is a limit; what is absent
-/// asks for nothing.
-fn with_absent_as_absent(mut spec: Spec, text: &[u8]) -> Spec {
-    let resources = spec.linux_mut().as_mut().and_then(|linux| linux.resources_mut().as_mut());
-    if let Some(resources) = resources
-        && resources.pids().as_ref().is_some_and(|pids| pids.limit() == 0)
-    {
-        let at = Pointer::from("/linux/resources/pids/limit");
-        if span::locate(text, &at).is_none_or(|place| place.missing > 0) {
-            resources.set_pids(None);
-        }
-    }
-    spec
-}
-
-fn message_kind(words: &str) -> String {
-    words.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
-}
-
-fn cure(kind: &str) -> &'static str {
-    match kind {
-        "missing field" => "the specification requires it",
-        "invalid type:" | "invalid value:" => "see the specification for what may stand there",
-        "unknown variant" => "use one of the words that the specification lists",
-        "EOF while" => "the file ends too early: was it written completely?",
-        _ => "mend the JSON",
     }
 }
 

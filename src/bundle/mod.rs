@@ -6,9 +6,14 @@
 pub mod excerpt;
 pub mod finding;
 mod load;
+pub mod located;
+pub mod names;
 pub mod path;
+mod refusal;
 mod size;
+mod source;
 pub mod span;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -69,7 +74,7 @@ impl Bundle {
     ) -> Result<Self, Error> {
         let (spec, directory) = (&source.spec, source.directory.as_path());
         if let Some(finding) = size::finding(spec) {
-            return Err(source.error(vec![finding]));
+            return Err(source.error(source.findings.iter().cloned().chain([finding]).collect()));
         }
         let namespaces = namespaces::resolve(spec);
         let mut found = findings(source, host, &namespaces, master);
@@ -78,10 +83,10 @@ impl Bundle {
         found.extend(rdt::findings(spec, id, host));
         let group = cgroup::resolve(spec, id).map_err(|errors| found.extend(errors)).ok();
         let rootfs = rootfs::resolve(spec, directory);
-        found.dedup();
+        found.retain(|finding| source.can_judge(&finding.at));
+        found.extend(source.findings.iter().cloned());
         let is_error = |finding: &Finding| finding.severity == Severity::Error;
         let (Some(cgroup), Some(rootfs), false) = (group, rootfs, found.iter().any(is_error)) else {
-            found.retain(is_error);
             return Err(source.error(found));
         };
         let mounts = mounts::resolve(spec, directory);
@@ -129,7 +134,7 @@ fn findings(
     master: &terminal::Master,
 ) -> Vec<Finding> {
     let (spec, directory) = (&source.spec, source.directory.as_path());
-    let mut found = source.findings.clone();
+    let mut found = Vec::new();
     found.extend(rootfs::findings(spec, directory));
     found.extend(namespaces::findings(spec));
     found.extend(identity::findings(spec, namespaces));

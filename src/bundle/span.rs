@@ -8,6 +8,7 @@
 //! (sorting of member hashes aside), no allocation for a token but names with escapes.
 
 mod many;
+mod remedy;
 mod strict;
 mod token;
 
@@ -16,8 +17,8 @@ use std::ops::Range;
 use self::token::{Token, Tokens, unescaped};
 use super::finding::Pointer;
 
-pub use self::many::locate_all;
-pub use self::strict::{Fault, FaultKind, MAX_DEPTH, strict};
+pub use self::many::{Seen, locate_all, walk};
+pub use self::strict::{Fault, FaultKind, MAX_DEPTH, MOST_VALUES, strict};
 
 /// A stretch of the text: bytes `start..end`, and where it begins for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,4 +16,5 @@ pub mod signal;
 pub mod spec;
 pub mod timestamp;
 pub mod usage;
+pub mod validate;
 pub mod version;

@@ -65,6 +65,7 @@ fn sentence(error: &Error, words: &[OsString]) -> String {
             format!("{flag} must be one of {}, not {value:?}", of(ContextKind::ValidValue))
         }
         ErrorKind::TooManyValues => format!("{flag} takes no argument, but got {value:?}"),
+        ErrorKind::ArgumentConflict => format!("{argument} and {} mean the same", of(ContextKind::PriorArg)),
         ErrorKind::InvalidUtf8 => "an argument is not UTF-8 text".to_owned(),
         // The definitions give no reason for any other kind; its name is better than nothing.
         other => other.to_string(),

@@ -27,6 +27,7 @@ use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::OutsidePath;
+use crate::error::plain;
 use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "namespaces";
@@ -179,7 +180,7 @@ fn path_findings(path: &Path, kind: u64, at: &Pointer) -> Vec<Finding> {
     match std::fs::metadata(path) {
         Ok(_) => Vec::new(),
         Err(error) => {
-            let message = format!("the namespace {shown} cannot be opened: {}", error.kind());
+            let message = format!("the namespace {shown} cannot be opened: {}", plain(&error));
             vec![Finding::error(at.clone(), message).cure("is the process that owns it still running?")]
         }
     }

@@ -24,6 +24,7 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::Finding;
 use crate::bundle::path::OutsidePath;
+use crate::error::plain;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::{Deep, HostAction, Plan, TreeChange};
 
@@ -99,7 +100,7 @@ pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             format!("the root filesystem {path} does not exist: no such file or directory")
         }
-        Err(error) => format!("the root filesystem {path} cannot be opened: {}", error.kind()),
+        Err(error) => format!("the root filesystem {path} cannot be opened: {}", plain(&error)),
         Ok(status) if !status.is_dir() => format!("the root filesystem {path} is not a directory"),
         Ok(status) if std::fs::metadata("/").is_ok_and(|host| same(&host, &status)) => {
             "the root filesystem is the root of the host".to_owned()

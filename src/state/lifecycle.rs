@@ -212,7 +212,7 @@ pub fn poststart(container: &Container, record: &Record) -> Result<(), Error> {
 
 fn later_hooks(container: &Container, record: &Record) -> Result<hooks::Hooks, Error> {
     let source =
-        Source::parse(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+        Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
     Ok(hooks::resolve(&source.spec))
 }
 

@@ -101,7 +101,7 @@ fn an_unknown_capability_is_a_warning() {
     let output = container.run(&[]).ok();
     assert_eq!(names(&output.json(), "effective"), ["CAP_CHOWN"]);
     for set in ["bounding", "effective", "permitted"] {
-        let at = format!("/process/capabilities/{set}");
+        let at = format!("/process/capabilities/{set}/1");
         let line =
             format!(r#"crate-run: warning: {at}: unknown capability "CAP_FROM_THE_FUTURE" is ignored"#);
         assert!(output.stderr.lines().any(|said| said == line), "{}", output.stderr);

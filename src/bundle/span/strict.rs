@@ -5,11 +5,16 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
 use super::super::finding::Pointer;
+use super::remedy;
 use super::token::{Token, Tokens, escaped, name_hash, same_name, string_end};
 use super::{Span, pointer_at};
 
 /// How many objects and arrays may be open at once: as many as serde_json follows.
 pub const MAX_DEPTH: usize = 127;
+
+/// How many values the text may have in all: far more than engines write (a few thousand), and few enough for
+/// every later look at them to take a moment and some megabytes.
+pub const MOST_VALUES: usize = 1 << 18;
 
 /// A rule of JSON or of the OCI glossary that the text breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +25,15 @@ pub struct Fault {
     pub span: Span,
     /// One sentence without a full stop, as a finding wants it.
     pub message: String,
+    /// What usually mends it. Never empty.
+    pub cure: &'static str,
 }
 
 impl Fault {
     fn new(text: &[u8], kind: FaultKind, at: Pointer, range: Range<usize>) -> Self {
-        let message = kind.to_string();
-        Self { kind, at, span: Span::new(text, range), message }
+        let (message, span) = (kind.to_string(), Span::new(text, range));
+        let cure = remedy::cure(&kind, text, &span);
+        Self { kind, at, span, message, cure }
     }
 }
 
@@ -37,6 +45,8 @@ pub enum FaultKind {
     NotUtf8,
     /// More than [`MAX_DEPTH`] open objects and arrays.
     TooDeep,
+    /// More than [`MOST_VALUES`] values.
+    TooMany,
     /// A name that this object has already; `first` is where.
     DuplicateName { first: Span },
     /// Not JSON (RFC 8259): what is wrong.
@@ -48,6 +58,9 @@ impl fmt::Display for FaultKind {
         match self {
             Self::TooLarge => f.write_str("the text is 4 GiB or longer"),
             Self::NotUtf8 => f.write_str("this byte is not UTF-8, the only encoding of JSON"),
+            Self::TooMany => {
+                write!(f, "the configuration has more than {MOST_VALUES} values, most of them in here")
+            }
             Self::TooDeep => write!(f, "objects and arrays are nested deeper than {MAX_DEPTH} levels"),
             Self::DuplicateName { first } => {
                 write!(f, "this name stands in the same object already, at line {}", first.line)
@@ -57,8 +70,9 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// Checks that `text` is one JSON value (RFC 8259) in UTF-8, nested at most [`MAX_DEPTH`] deep, in which no
-/// object has a name twice (OCI runtime specification 1.3, glossary, "JSON"). Names are compared unescaped.
+/// Checks that `text` is one JSON value (RFC 8259) in UTF-8, nested at most [`MAX_DEPTH`] deep, of at most
+/// [`MOST_VALUES`] values, in which no object has a name twice (OCI runtime specification 1.3, glossary,
+/// "JSON"). Names are compared unescaped.
 ///
 /// # Errors
 /// The first fault; a duplicate name only if there is no other fault.
@@ -98,7 +112,14 @@ enum Expected {
 }
 
 /// An object or array whose end is still to come.
-enum Open {
+struct Open {
+    kind: Kind,
+    start: usize,
+    /// How many values came before it.
+    values_before: usize,
+}
+
+enum Kind {
     Array,
     /// Its names are those of `Grammar::names` from here on.
     Object {
@@ -120,6 +141,7 @@ struct Grammar<'a> {
     tokens: Tokens<'a>,
     expected: Expected,
     open: Vec<Open>,
+    values: usize,
     /// The names of all open objects, outermost object first.
     names: Vec<KnownName>,
     key: u64,
@@ -131,7 +153,15 @@ impl<'a> Grammar<'a> {
     fn new(text: &'a str) -> Self {
         let (open, names) = (Vec::with_capacity(MAX_DEPTH), Vec::with_capacity(64));
         let key = RandomState::new().build_hasher().finish();
-        Self { tokens: Tokens::new(text), expected: Expected::Value, open, names, key, duplicate: None }
+        Self {
+            tokens: Tokens::new(text),
+            expected: Expected::Value,
+            open,
+            values: 0,
+            names,
+            key,
+            duplicate: None,
+        }
     }
 
     fn check(&mut self) -> Result<(), Wrong> {
@@ -151,11 +181,12 @@ impl<'a> Grammar<'a> {
         match (self.expected, token.first) {
             (Value | FirstElement, b'{') => {
                 let names_from = self.names.len();
-                self.enter(Open::Object { names_from }, FirstName, token)?;
+                self.enter(Kind::Object { names_from }, FirstName, token)?;
             }
-            (Value | FirstElement, b'[') => self.enter(Open::Array, FirstElement, token)?,
+            (Value | FirstElement, b'[') => self.enter(Kind::Array, FirstElement, token)?,
             (Value | FirstElement, b'"') => {
                 check_string(self.tokens.text, token)?;
+                self.count(token)?;
                 self.after_value();
             }
             (FirstElement, b']') => self.leave(),
@@ -167,14 +198,15 @@ impl<'a> Grammar<'a> {
             }
             (FirstName, b'}') => self.leave(),
             (Colon, b':') => self.expected = Value,
-            (CommaOrEnd, byte) => match (self.open.last(), byte) {
-                (Some(Open::Array), b',') => self.expected = Value,
-                (Some(Open::Object { .. }), b',') => self.expected = Name,
-                (Some(Open::Array), b']') | (Some(Open::Object { .. }), b'}') => self.leave(),
+            (CommaOrEnd, byte) => match (self.open.last().map(|open| &open.kind), byte) {
+                (Some(Kind::Array), b',') => self.expected = Value,
+                (Some(Kind::Object { .. }), b',') => self.expected = Name,
+                (Some(Kind::Array), b']') | (Some(Kind::Object { .. }), b'}') => self.leave(),
                 _ => return Err(self.unexpected(token)),
             },
             (Value | FirstElement, byte) if !matches!(byte, b'}' | b']' | b':' | b',') => {
                 check_scalar(&self.tokens.text.as_bytes()[token.start..token.end], token)?;
+                self.count(token)?;
                 self.after_value();
             }
             _ => return Err(self.unexpected(token)),
@@ -182,17 +214,29 @@ impl<'a> Grammar<'a> {
         Ok(())
     }
 
-    fn enter(&mut self, open: Open, expected: Expected, token: &Token) -> Result<(), Wrong> {
+    fn enter(&mut self, kind: Kind, expected: Expected, token: &Token) -> Result<(), Wrong> {
         if self.open.len() == MAX_DEPTH {
             return Err((FaultKind::TooDeep, token.start..token.end));
         }
-        self.open.push(open);
+        self.count(token)?;
+        self.open.push(Open { kind, start: token.start, values_before: self.values });
         self.expected = expected;
         Ok(())
     }
 
+    /// Another value. When there are too many, the innermost open value with more than half of them is to blame.
+    fn count(&mut self, token: &Token) -> Result<(), Wrong> {
+        self.values += 1;
+        if self.values <= MOST_VALUES {
+            return Ok(());
+        }
+        let has_most = |open: &&Open| self.values - open.values_before > MOST_VALUES / 2;
+        let start = self.open.iter().rev().find(has_most).map_or(token.start, |open| open.start);
+        Err((FaultKind::TooMany, start..start + 1))
+    }
+
     fn leave(&mut self) {
-        if let Some(Open::Object { names_from }) = self.open.pop() {
+        if let Some(Open { kind: Kind::Object { names_from }, .. }) = self.open.pop() {
             self.compare_names(names_from);
             self.names.truncate(names_from);
         }
@@ -232,8 +276,8 @@ impl<'a> Grammar<'a> {
             (Expected::Value | Expected::FirstElement, _) => "a value must stand here",
             (Expected::Name | Expected::FirstName, _) => "a name in double quotes must stand here",
             (Expected::Colon, _) => "a colon must stand between a name and its value",
-            (Expected::CommaOrEnd, _) => match self.open.last() {
-                Some(Open::Array) => "a comma or the closing bracket of the array must stand here",
+            (Expected::CommaOrEnd, _) => match self.open.last().map(|open| &open.kind) {
+                Some(Kind::Array) => "a comma or the closing bracket of the array must stand here",
                 _ => "a comma or the closing brace of the object must stand here",
             },
             (Expected::Nothing, _) => "nothing may stand after the end of the JSON value",

@@ -31,10 +31,10 @@ impl Places {
     pub fn of(plan: &Plan, source: &Source) -> Self {
         let pointers: BTreeSet<&str> =
             plan.steps.iter().filter_map(|step| Some(step.at.as_ref()?.as_str())).collect();
-        let mut found: Vec<(&str, usize)> = locate_all(&source.text, &pointers).into_iter().collect();
-        found.sort_by_key(|(_, offset)| *offset);
+        let found = locate_all(&source.text, &pointers).into_iter();
+        let places = found.map(|(pointer, span)| (pointer.to_owned(), (span.line, span.column)));
         let name = source.file.file_name().map(|name| name.to_string_lossy().into_owned());
-        Self { file: name.unwrap_or_default(), places: lines_and_columns(&source.text, &found) }
+        Self { file: name.unwrap_or_default(), places: places.collect() }
     }
 
     /// Where this step comes from.
@@ -53,38 +53,5 @@ impl Places {
             Whence::Default { pointer } => format!("default of {pointer}"),
             Whence::Always => String::new(),
         }
-    }
-}
-
-/// `found` is sorted by offset, so the text is gone through once.
-fn lines_and_columns(text: &[u8], found: &[(&str, usize)]) -> BTreeMap<String, (usize, usize)> {
-    let (mut line, mut column, mut at) = (1, 1, 0);
-    let mut places = BTreeMap::new();
-    for &(pointer, offset) in found {
-        for &byte in &text[at..offset] {
-            match byte {
-                b'\n' => (line, column) = (line + 1, 1),
-                // The later bytes of a character in UTF-8.
-                0x80..=0xbf => {}
-                _ => column += 1,
-            }
-        }
-        at = offset;
-        places.insert(pointer.to_owned(), (line, column));
-    }
-    places
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_count_characters() {
-        let text = "{\n \"ä\": 1, \"b\": 2}".as_bytes();
-        let places = lines_and_columns(text, &[("", 0), ("/ä", 9), ("/b", 17)]);
-        assert_eq!(places[""], (1, 1));
-        assert_eq!(places["/ä"], (2, 7));
-        assert_eq!(places["/b"], (2, 15));
     }
 }
