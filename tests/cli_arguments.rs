@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate_run::cli::args::{
-    CgroupManager, Create, Delete, ExplainFormat, Global, Invocation, Kill, ListFormat, Rootless, Run, Verb,
-    parse,
+    CgroupManager, Create, Delete, ExplainFormat, Global, Invocation, Kill, ListFormat, Rootless, Run,
+    ValidateFormat, Verb, parse,
 };
 use crate_run::cli::log::{Format, Level};
 use crate_run::cli::usage::Reply;
@@ -202,6 +202,31 @@ fn explain_speaks_three_languages() {
         match understood(line).verb {
             Verb::Explain(explain) => {
                 assert_eq!((explain.bundle.as_path(), explain.format), (Path::new(bundle), format), "{line}");
+            }
+            other => panic!("{line} is understood as {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn validate_takes_its_bundle_in_two_ways() {
+    for (line, bundle, config, format) in [
+        ("crate-run validate", ".", None, ValidateFormat::Text),
+        ("crate-run validate b", "b", None, ValidateFormat::Text),
+        ("crate-run validate -bundle b -format json", "b", None, ValidateFormat::Json),
+        ("crate-run validate -b b --config -", "b", Some("-"), ValidateFormat::Text),
+        (
+            "crate-run --debug=false validate --format=json b -f c.json --root /r",
+            "b",
+            Some("c.json"),
+            ValidateFormat::Json,
+        ),
+    ] {
+        match understood(line).verb {
+            Verb::Validate(validate) => {
+                let config = config.map(Path::new);
+                let is = (validate.bundle(), validate.config.as_deref(), validate.format);
+                assert_eq!(is, (Path::new(bundle), config, format), "{line}");
             }
             other => panic!("{line} is understood as {other:?}"),
         }

@@ -47,7 +47,8 @@ impl Source {
         let text = Rc::new(text);
         let config_error = |findings| Error::config(file.clone(), text.clone(), findings);
         if let Err(fault) = span::strict(&text) {
-            let finding = Finding::error(fault.at, fault.message).cure(fault.cure);
+            let cure = fault.cure(&text);
+            let finding = Finding::error(fault.at, fault.message).cure(cure);
             return Err(Error::malformed(file, text, finding, fault.span));
         }
         if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {

@@ -25,15 +25,17 @@ pub struct Fault {
     pub span: Span,
     /// One sentence without a full stop, as a finding wants it.
     pub message: String,
-    /// What usually mends it. Never empty.
-    pub cure: &'static str,
 }
 
 impl Fault {
     fn new(text: &[u8], kind: FaultKind, at: Pointer, range: Range<usize>) -> Self {
-        let (message, span) = (kind.to_string(), Span::new(text, range));
-        let cure = remedy::cure(&kind, text, &span);
-        Self { kind, at, span, message, cure }
+        let message = kind.to_string();
+        Self { kind, at, span: Span::new(text, range), message }
+    }
+
+    /// What usually mends this fault of the text, in one sentence without a full stop.
+    pub fn cure(&self, text: &[u8]) -> &'static str {
+        remedy::cure(&self.kind, text, &self.span)
     }
 }
 
