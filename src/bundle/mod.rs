@@ -89,7 +89,7 @@ impl Bundle {
         let (Some(cgroup), Some(rootfs), false) = (group, rootfs, found.iter().any(is_error)) else {
             return Err(source.error(found));
         };
-        let mounts = mounts::resolve(spec, directory);
+        let mounts = mounts::resolve(spec, directory, &cgroup.path);
         let identity = identity::resolve(spec, &namespaces);
         Ok(Self {
             directory: source.directory.clone(),
@@ -139,7 +139,7 @@ fn findings(
     found.extend(namespaces::findings(spec));
     found.extend(identity::findings(spec, namespaces));
     found.extend(time::findings(spec, namespaces));
-    found.extend(mounts::findings(spec, directory));
+    found.extend(mounts::findings(spec, directory, host));
     found.extend(devices::findings(spec, namespaces, host));
     found.extend(masks::findings(spec));
     found.extend(uts::findings(spec, namespaces));

@@ -10,9 +10,8 @@
 use serde_json::{Value, json};
 
 use crate::cli::version::{self, SPEC};
-use crate::feature::mounts::WORDS;
 use crate::feature::namespaces::{KINDS, name_of};
-use crate::feature::{capabilities, hooks, seccomp};
+use crate::feature::{capabilities, hooks, mounts, seccomp};
 
 /// Every capability that config.json may name.
 const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
@@ -47,13 +46,11 @@ const ARCHITECTURES: [&str; 23] = [
 
 /// Answers the text for standard output.
 pub fn features() -> String {
-    let mut words = WORDS.to_vec();
-    words.sort_unstable();
     let value = json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": SPEC,
         "hooks": hooks::KINDS,
-        "mountOptions": words,
+        "mountOptions": mounts::words(),
         "linux": linux(),
         "annotations": {
             "org.opencontainers.runc.checkpoint.enabled": "false",
@@ -93,7 +90,7 @@ fn linux() -> Value {
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },
         "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
-        "mountExtensions": { "idmap": { "enabled": false } },
+        "mountExtensions": { "idmap": { "enabled": true } },
         "netDevices": { "enabled": false },
     })
 }

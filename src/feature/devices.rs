@@ -28,7 +28,7 @@ use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::feature::mounts::{self, Mount};
 use crate::feature::namespaces::Namespaces;
 use crate::host::Host;
-use crate::plan::{HostAction, Plan, TreeChange};
+use crate::plan::{HostAction, Link, Plan, TreeChange};
 
 const FEATURE: &str = "devices";
 
@@ -169,8 +169,8 @@ pub fn prepare(devices: &Devices, plan: &mut Plan) -> Vec<Slot> {
         .map(|node| {
             let source = OutsidePath::new(Path::new("/"), Path::new(node.path.as_str())).expect("no NUL");
             let slot = plan.new_slot();
-            let clone =
-                HostAction::CloneTree { source, depth: Depth::One, change: TreeChange::default(), slot };
+            let (link, change) = (Link::Followed, TreeChange::default());
+            let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot };
             let why = "mknod(2) is refused in a user namespace, so the host's node is lent";
             plan.host(FEATURE, clone, why).at.clone_from(&node.at);
             slot

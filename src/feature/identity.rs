@@ -61,7 +61,8 @@ impl Line {
     }
 }
 
-fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<Line> {
+/// The mappings of a user namespace or of a mount.
+pub fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<Line> {
     let line = |m: &LinuxIdMapping| Line { inside: m.container_id(), outside: m.host_id(), size: m.size() };
     mappings.as_deref().unwrap_or_default().iter().map(line).collect()
 }
@@ -77,7 +78,7 @@ pub fn read_lines(text: &str) -> Vec<Line> {
 }
 
 /// As the kernel reads uid_map: inside, outside, size, one line each.
-fn text(lines: &[Line]) -> String {
+pub fn text(lines: &[Line]) -> String {
     lines.iter().map(|line| format!("{} {} {}\n", line.inside, line.outside, line.size)).collect()
 }
 
@@ -118,15 +119,25 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
 
 fn map_findings(place: &str, word: &str, lines: &[Line]) -> Vec<Finding> {
     let at = Pointer::from(place);
-    let mut found = Vec::new();
     if lines.is_empty() {
         let message = format!("a new user namespace needs at least one {word} mapping");
         let cure = "add {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}";
         return vec![Finding::error(at, message).cure(cure)];
     }
+    let mut found = line_findings(&at, word, lines);
+    if !lines.iter().any(|line| line.outside_of(0).is_some()) {
+        let message = format!("no mapping covers {word} 0 of the container, which sets the container up");
+        found.push(Finding::error(at, message).cure("map containerID 0"));
+    }
+    found
+}
+
+/// What is wrong with the lines of a map, wherever it is used.
+pub fn line_findings(at: &Pointer, word: &str, lines: &[Line]) -> Vec<Finding> {
+    let mut found = Vec::new();
     if lines.len() > 340 {
         let message = format!("{} {word} mappings are more than the 340 that the kernel takes", lines.len());
-        return vec![Finding::error(at, message)];
+        return vec![Finding::error(at.clone(), message)];
     }
     for (index, line) in lines.iter().enumerate() {
         let at = at.index(index);
@@ -142,10 +153,6 @@ fn map_findings(place: &str, word: &str, lines: &[Line]) -> Vec<Finding> {
         } else if lines[..index].iter().any(|earlier| overlap(earlier, line)) {
             found.push(Finding::error(at, format!("this {word} mapping overlaps an earlier one")));
         }
-    }
-    if !lines.iter().any(|line| line.outside_of(0).is_some()) {
-        let message = format!("no mapping covers {word} 0 of the container, which sets the container up");
-        found.push(Finding::error(at, message).cure("map containerID 0"));
     }
     found
 }

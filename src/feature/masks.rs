@@ -18,7 +18,7 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::{InsidePath, OutsidePath};
-use crate::plan::{HostAction, Plan, TreeChange};
+use crate::plan::{HostAction, Link, Plan, TreeChange};
 use crate_run_sys::mounts::Depth;
 
 const FEATURE: &str = "masks";
@@ -75,8 +75,8 @@ pub fn prepare(masks: &Masks, plan: &mut Plan) {
         return;
     }
     let source = OutsidePath::new("/".as_ref(), "/dev/null".as_ref()).expect("no NUL");
-    let change = TreeChange::default();
-    let clone = HostAction::CloneTree { source, depth: Depth::One, change, slot: Slot::NULL };
+    let (link, change) = (Link::Followed, TreeChange::default());
+    let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot: Slot::NULL };
     let why = "masked files are covered by the host's null device, which no image can replace";
     plan.host(FEATURE, clone, why).at("/linux/maskedPaths");
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::propagation;
+use crate_run_sys::mounts::{Depth, propagation};
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
@@ -26,7 +26,7 @@ use crate::bundle::finding::Finding;
 use crate::bundle::path::OutsidePath;
 use crate::error::plain;
 use crate::feature::namespaces::Namespaces;
-use crate::plan::{Deep, HostAction, Plan, TreeChange};
+use crate::plan::{HostAction, Plan, TreeChange};
 
 const FEATURE: &str = "rootfs";
 
@@ -37,6 +37,8 @@ pub struct Rootfs {
     pub path: OutsidePath,
     pub access: Access,
     pub propagation: Propagation,
+    /// Of a shared or unbindable root: also for all mounts below it (rshared, runbindable)?
+    pub reach: Depth,
 }
 
 /// May the container write to its root?
@@ -46,7 +48,7 @@ pub enum Access {
     ReadOnly,
 }
 
-/// linux.rootfsPropagation, where the plain and the recursive words mean the same to us.
+/// linux.rootfsPropagation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
     Shared,
@@ -55,12 +57,16 @@ pub enum Propagation {
     Unbindable,
 }
 
-fn propagation_of(word: &str) -> Option<Propagation> {
+/// What the word asks for, and how deep. For a slave or private root the recursive word says nothing new: all
+/// mounts of the container start so.
+fn propagation_of(word: &str) -> Option<(Propagation, Depth)> {
     Some(match word {
-        "shared" | "rshared" => Propagation::Shared,
-        "" | "slave" | "rslave" => Propagation::Slave,
-        "private" | "rprivate" => Propagation::Private,
-        "unbindable" | "runbindable" => Propagation::Unbindable,
+        "shared" => (Propagation::Shared, Depth::One),
+        "rshared" => (Propagation::Shared, Depth::Tree),
+        "" | "slave" | "rslave" => (Propagation::Slave, Depth::Tree),
+        "private" | "rprivate" => (Propagation::Private, Depth::Tree),
+        "unbindable" => (Propagation::Unbindable, Depth::One),
+        "runbindable" => (Propagation::Unbindable, Depth::Tree),
         _ => return None,
     })
 }
@@ -73,8 +79,8 @@ fn propagation_word(spec: &Spec) -> &str {
 pub fn resolve(spec: &Spec, bundle: &Path) -> Option<Rootfs> {
     let root = spec.root().as_ref()?;
     let access = if root.readonly() == Some(true) { Access::ReadOnly } else { Access::ReadWrite };
-    let propagation = propagation_of(propagation_word(spec))?;
-    Some(Rootfs { path: OutsidePath::new(bundle, root.path())?, access, propagation })
+    let (propagation, reach) = propagation_of(propagation_word(spec))?;
+    Some(Rootfs { path: OutsidePath::new(bundle, root.path())?, access, propagation, reach })
 }
 
 pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
@@ -82,7 +88,7 @@ pub fn findings(spec: &Spec, bundle: &Path) -> Vec<Finding> {
     let word = propagation_word(spec);
     if propagation_of(word).is_none() {
         let message = format!("rootfsPropagation={word} is not supported");
-        let cure = "use shared, slave, private or unbindable";
+        let cure = "use shared, slave, private or unbindable, or one of them with an r before it";
         found.push(Finding::error("/linux/rootfsPropagation", message).cure(cure));
     }
     let Some(root) = spec.root() else {
@@ -117,8 +123,7 @@ fn same(a: &Metadata, b: &Metadata) -> bool {
 
 /// Before the birth: the detached clone.
 pub fn prepare(rootfs: &Rootfs, plan: &mut Plan) {
-    let cut = Some((cut(rootfs), Deep::Tree));
-    let change = TreeChange { propagation: cut, ..TreeChange::default() };
+    let change = TreeChange { tree_propagation: cut(rootfs), ..TreeChange::default() };
     let open = HostAction::OpenRoot { path: rootfs.path.clone(), change };
     let why = "a detached clone of the tree: nobody sees it, and nothing else can be put in its place";
     plan.host(FEATURE, open, why).at("/root/path");
@@ -161,7 +166,8 @@ pub fn pivot(rootfs: &Rootfs, plan: &mut Plan) {
         Propagation::Unbindable => (propagation::UNBINDABLE, "the root cannot be bind mounted"),
         Propagation::Slave | Propagation::Private => return,
     };
-    plan.child(FEATURE, Operation::Propagate { kind, tree: 0 }, why).at("/linux/rootfsPropagation");
+    let tree = u32::from(rootfs.reach == Depth::Tree);
+    plan.child(FEATURE, Operation::Propagate { kind, tree }, why).at("/linux/rootfsPropagation");
 }
 
 /// The last step of the view.

@@ -125,7 +125,7 @@ impl Launch<'_> {
 }
 
 /// The number of a process in our pid namespace (pidfd_open(2), fdinfo).
-fn pid_of(pidfd: &OwnedFd) -> Result<i32, Cause> {
+pub(super) fn pid_of(pidfd: &OwnedFd) -> Result<i32, Cause> {
     let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", host::borrowed(pidfd).0))?;
     let pid = facts.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
     pid.filter(|pid| *pid > 0).ok_or_else(|| Cause::Said("the reborn process has no number here".to_owned()))

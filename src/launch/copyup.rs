@@ -10,10 +10,7 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate_run_sys::mounts::{
-    configure, configure_flag, create_filesystem, mount_filesystem, open_filesystem,
-};
-use crate_run_sys::{Errno, files, host};
+use crate_run_sys::Errno;
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, chownat,
     fchmod, fchown, fgetxattr, flistxattr, fsetxattr, fstat, futimens, mkdirat, mknodat, openat2, readlinkat,
@@ -22,6 +19,7 @@ use rustix::fs::{
 
 use crate::bundle::path::InsidePath;
 use crate::launch::cause::Cause;
+use crate::launch::filesystem;
 
 /// A detached tmpfs with a copy of `path` in `tree`, or empty and owned by `root` (user, group) where nothing
 /// is. Errors: of the kernel, with the place; ENOSPC when the tmpfs is too small.
@@ -31,7 +29,7 @@ pub fn filled_tmpfs(
     options: &[CString],
     root: (u32, u32),
 ) -> Result<OwnedFd, Cause> {
-    let mount = new_tmpfs(options)?;
+    let mount = filesystem::detached(c"tmpfs", c"tmpfs", options)?;
     let to = open_directory(&mount, c".")?;
     let has = |option: &[u8]| options.iter().any(|word| word.to_bytes().starts_with(option));
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -57,31 +55,6 @@ pub fn filled_tmpfs(
         Copying { from, to, to_do: vec![c".".to_owned()] }.run()?;
     }
     Ok(mount)
-}
-
-fn new_tmpfs(options: &[CString]) -> Result<OwnedFd, Cause> {
-    let context = host::owned(open_filesystem(c"tmpfs").map_err(|errno| Cause::Call("fsopen(2)", errno))?);
-    let fd = host::borrowed(&context);
-    configure(fd, c"source", c"tmpfs").map_err(|errno| Cause::Call("fsconfig(2)", errno))?;
-    for option in options {
-        let text = option.to_string_lossy();
-        let set = match text.split_once('=').map(|(key, value)| (CString::new(key), CString::new(value))) {
-            Some((Ok(key), Ok(value))) => configure(fd, &key, &value),
-            _ => configure_flag(fd, option),
-        };
-        set.map_err(|errno| refused(fd, &text, errno))?;
-    }
-    create_filesystem(fd).map_err(|errno| refused(fd, "the options", errno))?;
-    let mount = mount_filesystem(fd, 0).map_err(|errno| Cause::Call("fsmount(2)", errno))?;
-    Ok(host::owned(mount))
-}
-
-/// The filesystem's own words about why it refused (fsopen(2)).
-fn refused(context: crate_run_sys::Fd, what: &str, errno: Errno) -> Cause {
-    let mut words = [0; 256];
-    let length = files::read(context, &mut words).unwrap_or(0);
-    let words = String::from_utf8_lossy(&words[..length]);
-    Cause::Said(format!("the tmpfs refused {what}: {errno} {}", words.trim()).trim_end().to_owned())
 }
 
 fn trouble(path: &[u8], errno: rustix::io::Errno) -> Cause {

@@ -12,8 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::clone_tree;
-use crate_run_sys::{Errno, host};
+use crate_run_sys::Errno;
 
 use crate::bundle::{Bundle, Source};
 use crate::cgroup::{Cgroup, Hierarchy};
@@ -22,8 +21,8 @@ use crate::launch::birth::Born;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
 use crate::launch::line::{Ending, Line};
-use crate::launch::prepare::changed;
-use crate::launch::{copyup, hook};
+use crate::launch::prepare::cloned;
+use crate::launch::{copyup, filesystem, hook, idmap};
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::request::Request;
 use crate::plan::{Action, HostAction, Plan};
@@ -39,6 +38,8 @@ pub struct Launch<'a> {
     pub request: &'a Request,
     pub(super) programs: Programs,
     pub(super) slots: BTreeMap<Slot, OwnedFd>,
+    /// User namespaces whose id maps the mounts take; the child inherits none of them.
+    pub(super) ids: BTreeMap<Slot, OwnedFd>,
     /// A pid namespace was entered for our children; this is the way back.
     pub(super) own_pids: Option<OwnedFd>,
     pub(super) hierarchy: Option<Hierarchy>,
@@ -72,6 +73,7 @@ impl<'a> Launch<'a> {
             request,
             programs: project::project(plan),
             slots: BTreeMap::new(),
+            ids: BTreeMap::new(),
             own_pids: None,
             hierarchy: None,
             cgroup: None,
@@ -156,16 +158,27 @@ impl<'a> Launch<'a> {
             HostAction::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
             HostAction::JoinResctrlGroup { group } => self.join_resctrl_group(group),
             HostAction::OpenRoot { path, change } => self.open_root(path.as_path(), change),
-            HostAction::CloneTree { source, depth, change, slot } => {
-                let tree = clone_tree(crate_run_sys::Fd::CWD, &source.text(), *depth)
-                    .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
-                self.slots.insert(*slot, changed(host::owned(tree), change)?);
+            HostAction::MapIds { ids, slot } => {
+                self.ids.insert(*slot, idmap::user_namespace(ids)?);
+                Ok(())
+            }
+            HostAction::CloneTree { source, link, depth, change, slot } => {
+                let tree = cloned(source, *link, *depth)?;
+                let named = || idmap::filesystem_of(source);
+                self.slots.insert(*slot, self.changed(tree, change, &named)?);
+                Ok(())
+            }
+            HostAction::MakeFilesystem { filesystem, source, options, change, slot } => {
+                let mount = filesystem::detached(filesystem, source, options)?;
+                let named = || filesystem.to_string_lossy().into_owned();
+                self.slots.insert(*slot, self.changed(mount, change, &named)?);
                 Ok(())
             }
             HostAction::FillTmpfs { tree, path, options, uid, gid, change, slot } => {
                 let Some(tree) = self.slots.get(tree) else { return Ok(()) };
                 let filled = copyup::filled_tmpfs(tree, path, options, (*uid, *gid))?;
-                self.slots.insert(*slot, changed(filled, change)?);
+                let named = || "tmpfs".to_owned();
+                self.slots.insert(*slot, self.changed(filled, change, &named)?);
                 Ok(())
             }
             HostAction::OpenNamespace { path, kind, slot } => {

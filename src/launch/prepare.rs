@@ -5,11 +5,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::{Attributes, Depth, clone_tree, set_attributes};
-use crate_run_sys::{Errno, bpf, host, namespaces};
+use crate_run_sys::mounts::{Attributes, Depth, clone_tree, clone_unfollowed, set_attributes};
+use crate_run_sys::{Errno, Fd, bpf, host, namespaces};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{SocketAddrUnix, bind, listen};
 
+use crate::bundle::path::OutsidePath;
 use crate::cgroup::delegate::delegated_files;
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Wanted, limits};
@@ -19,7 +20,8 @@ use crate::host::in_user_namespace;
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::packet_socket;
-use crate::plan::{Deep, TreeChange};
+use crate::launch::idmap;
+use crate::plan::{Link, TreeChange};
 
 impl Launch<'_> {
     /// The cgroup hierarchy, looked for once.
@@ -86,7 +88,8 @@ impl Launch<'_> {
         rustix::process::fchdir(&root)?;
         let tree = clone_tree(host::borrowed(&root), c"", Depth::Tree)
             .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
-        self.slots.insert(Slot::ROOT_TREE, changed(host::owned(tree), change)?);
+        let tree = self.changed(host::owned(tree), change, &|| "unknown".to_owned())?;
+        self.slots.insert(Slot::ROOT_TREE, tree);
         Ok(())
     }
 
@@ -126,25 +129,42 @@ impl Launch<'_> {
     }
 }
 
-/// Changes a detached tree, which nobody can see yet (mount_setattr(2)).
-pub fn changed(tree: OwnedFd, change: &TreeChange) -> Result<OwnedFd, Cause> {
-    let fd = host::borrowed(&tree);
-    let set = |depth, attributes: Attributes| {
-        set_attributes(fd, depth, &attributes).map_err(|errno| Cause::Call("mount_setattr(2)", errno))
+/// A clone of what lies at `source` (open_tree(2)).
+pub fn cloned(source: &OutsidePath, link: Link, depth: Depth) -> Result<OwnedFd, Cause> {
+    let tree = match link {
+        Link::Followed => clone_tree(Fd::CWD, &source.text(), depth),
+        Link::Taken => clone_unfollowed(Fd::CWD, &source.text(), depth),
     };
-    let (mut one, mut tree_wide) = (Attributes::default(), Attributes::default());
-    (one.set, one.clear) = (change.set, change.clear);
-    (tree_wide.set, tree_wide.clear) = (change.tree_set, change.tree_clear);
-    match change.propagation {
-        Some((kind, Deep::One)) => one.propagation = kind,
-        Some((kind, Deep::Tree)) => tree_wide.propagation = kind,
-        None => {}
+    tree.map(host::owned).map_err(|errno| Cause::Call("open_tree(2)", errno))
+}
+
+impl Launch<'_> {
+    /// Changes a detached tree, which nobody can see yet (mount_setattr(2)). `named` tells its filesystem, for
+    /// the error when that cannot show other ids.
+    pub(super) fn changed(
+        &self,
+        tree: OwnedFd,
+        change: &TreeChange,
+        named: &dyn Fn() -> String,
+    ) -> Result<OwnedFd, Cause> {
+        let fd = host::borrowed(&tree);
+        let set = |depth, attributes: Attributes| match attributes == Attributes::default() {
+            true => Ok(()),
+            false => {
+                set_attributes(fd, depth, &attributes).map_err(|errno| Cause::Call("mount_setattr(2)", errno))
+            }
+        };
+        let attributes = |set, clear, propagation| Attributes { set, clear, propagation, user_namespace: 0 };
+        set(Depth::Tree, attributes(change.tree_set, change.tree_clear, change.tree_propagation))?;
+        set(Depth::One, attributes(change.set, change.clear, change.propagation))?;
+        for (kind, depth) in &change.further {
+            set(*depth, attributes(0, 0, *kind))?;
+        }
+        if let Some((slot, depth)) = &change.ids
+            && let Some(users) = self.ids.get(slot)
+        {
+            idmap::apply(fd, *depth, users, named)?;
+        }
+        Ok(tree)
     }
-    if tree_wide != Attributes::default() {
-        set(Depth::Tree, tree_wide)?;
-    }
-    if one != Attributes::default() {
-        set(Depth::One, one)?;
-    }
-    Ok(tree)
 }

@@ -5,7 +5,7 @@ use crate_run_plan::Operation;
 use crate::feature::limits::resource_name;
 use crate::feature::namespaces::{KINDS, name_of};
 use crate::feature::rdt::Missing;
-use crate::plan::{Action, HostAction};
+use crate::plan::{Action, HostAction, Ids, TreeChange};
 
 /// The words for an action, to be read after "cannot" or as a line of its own: "mount tmpfs on /dev".
 pub fn action(action: &Action) -> String {
@@ -39,7 +39,9 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::MakeMonitoringGroup { .. } => "MakeMonitoringGroup",
         Host::JoinResctrlGroup { .. } => "JoinResctrlGroup",
         Host::OpenRoot { .. } => "OpenRoot",
+        Host::MapIds { .. } => "MapIds",
         Host::CloneTree { .. } => "CloneTree",
+        Host::MakeFilesystem { .. } => "MakeFilesystem",
         Host::FillTmpfs { .. } => "FillTmpfs",
         Host::OpenNamespace { .. } => "OpenNamespace",
         Host::JoinPidNamespace { .. } => "JoinPidNamespace",
@@ -90,7 +92,14 @@ fn host(action: &HostAction) -> String {
         HostAction::MakeMonitoringGroup { group } => format!("make the resctrl group {group}"),
         HostAction::JoinResctrlGroup { group } => format!("put the process into the resctrl group {group}"),
         HostAction::OpenRoot { path, .. } => format!("open the root filesystem {path}"),
+        HostAction::MapIds { ids, .. } => map_ids(ids),
+        HostAction::CloneTree { source, change: TreeChange { ids: Some(_), .. }, .. } => {
+            format!("clone the tree of {source}, with other ids")
+        }
         HostAction::CloneTree { source, .. } => format!("clone the tree of {source}"),
+        HostAction::MakeFilesystem { filesystem, .. } => {
+            format!("make a {} filesystem, with other ids", filesystem.to_string_lossy())
+        }
         HostAction::FillTmpfs { path, .. } => format!("fill a tmpfs with what the image has at {path}"),
         HostAction::OpenNamespace { path, kind, .. } => {
             format!("open the {} namespace {path}", name_of(*kind))
@@ -103,7 +112,6 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::AdoptReborn => "reap the first process, and go on with the reborn one".to_owned(),
         HostAction::WriteIdMaps { uids, gids } => {
-            let one_line = |text: &str| text.trim_end().replace('\n', ", ");
             format!("write the id maps (users {}; groups {})", one_line(uids), one_line(gids))
         }
         HostAction::MakeNetwork => "make a network namespace".to_owned(),
@@ -116,6 +124,19 @@ fn host(action: &HostAction) -> String {
         HostAction::SendPidfd { path } => format!("send a pidfd to the socket {path}"),
         HostAction::WritePidFile { path } => format!("write the pid to {path}"),
         HostAction::RecordCreated => "write down that the container is created".to_owned(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.trim_end().replace('\n', ", ")
+}
+
+fn map_ids(ids: &Ids) -> String {
+    match ids {
+        Ids::Maps { uids, gids } => {
+            format!("make a user namespace for ids (users {}; groups {})", one_line(uids), one_line(gids))
+        }
+        Ids::Of(path) => format!("open the user namespace {path} for its ids"),
     }
 }
 
@@ -142,6 +163,12 @@ fn child(operation: &Operation) -> String {
         Op::AttachRoot { .. } => "attach the root filesystem".to_owned(),
         Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),
         Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),
+        Op::CopyLink { path, goal, .. } => format!("make the link {} to {}", show(path), show(goal)),
+        Op::KeepMount { .. } => "keep the next mount for new options".to_owned(),
+        Op::Reconfigure { options, .. } => {
+            let options: Vec<String> = options.iter().map(show).collect();
+            format!("give the filesystem new options: {}", options.join(","))
+        }
         Op::ChangeMount { target, .. } => format!("change the mount at {}", show(target)),
         Op::MakeDevice { path, device, .. } => {
             let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff);

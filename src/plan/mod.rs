@@ -9,4 +9,4 @@ pub mod rules;
 mod step;
 pub mod undo;
 
-pub use step::{Action, Deep, HostAction, Pace, Phase, Plan, Step, TreeChange};
+pub use step::{Action, HostAction, Ids, Link, Pace, Phase, Plan, Step, TreeChange};

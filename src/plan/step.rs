@@ -79,8 +79,18 @@ pub enum HostAction {
     JoinResctrlGroup { group: Group },
     /// Opens the root filesystem, goes there (the child finds it as its working directory), clones its tree.
     OpenRoot { path: OutsidePath, change: TreeChange },
+    /// Makes or opens the user namespace whose id maps a mount takes, for the runtime's own use.
+    MapIds { ids: Ids, slot: Slot },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
-    CloneTree { source: OutsidePath, depth: Depth, change: TreeChange, slot: Slot },
+    CloneTree { source: OutsidePath, link: Link, depth: Depth, change: TreeChange, slot: Slot },
+    /// Makes a new filesystem that the container shares with nobody, as a detached mount.
+    MakeFilesystem {
+        filesystem: CString,
+        source: CString,
+        options: Vec<CString>,
+        change: TreeChange,
+        slot: Slot,
+    },
     /// Makes a detached tmpfs with a copy of the directory `path` of `tree`; of `uid` and `gid`, if nothing
     /// is there.
     FillTmpfs {
@@ -124,24 +134,40 @@ pub enum HostAction {
     WritePidFile { path: OutsidePath },
 }
 
-/// What changes on a cloned tree before it is attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What changes on a cloned tree before it is attached: first the whole tree, then the mount itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreeChange {
     /// MOUNT_ATTR_* to set and to clear on the mount itself.
     pub set: u64,
     pub clear: u64,
+    /// A propagation type for it, or 0.
+    pub propagation: u64,
     /// The same on the whole tree (the options rro, rnosuid and so on).
     pub tree_set: u64,
     pub tree_clear: u64,
-    /// Propagation type, with how deep it goes.
-    pub propagation: Option<(u64, Deep)>,
+    pub tree_propagation: u64,
+    /// More propagation types, in order: a slave that is then shared is both.
+    pub further: Vec<(u64, Depth)>,
+    /// The user namespace whose id maps it takes, with how deep that goes.
+    pub ids: Option<(Slot, Depth)>,
 }
 
-/// How deep a propagation type goes.
+/// Where the id maps of a mount come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Lines of uid_map and gid_map (user_namespaces(7)).
+    Maps { uids: String, gids: String },
+    /// A user namespace that exists already.
+    Of(OutsidePath),
+}
+
+/// What a symbolic link at the end of a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deep {
-    One,
-    Tree,
+pub enum Link {
+    /// The way to the source.
+    Followed,
+    /// The source itself.
+    Taken,
 }
 
 /// Who acts.

@@ -38,6 +38,8 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::CheckMemoryUse { .. }
         | Host::OpenRoot { .. }
         | Host::CloneTree { .. }
+        | Host::MapIds { .. }
+        | Host::MakeFilesystem { .. }
         | Host::FillTmpfs { .. }
         | Host::OpenNamespace { .. }
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,

@@ -7,6 +7,8 @@ mod devices;
 mod identity;
 mod masks;
 mod mounts;
+mod mounts_idmap;
+mod mounts_words;
 mod names;
 mod namespaces;
 mod propagation;

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::world::{self, World, config, inventory};
 
 /// The mount at `target`: the last one, which covers any others.
-fn mount_at(report: &Value, target: &str) -> Value {
+pub fn mount_at(report: &Value, target: &str) -> Value {
     let mounts = report["mounts"].as_array().expect("mounts");
     let found = mounts.iter().rfind(|mount| mount["target"] == target);
     found.unwrap_or_else(|| panic!("nothing at {target}: {report}")).clone()
 }
 
-fn words(value: &Value) -> Vec<&str> {
+pub fn words(value: &Value) -> Vec<&str> {
     value.as_array().expect("a list").iter().filter_map(Value::as_str).collect()
 }
 

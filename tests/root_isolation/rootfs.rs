@@ -111,9 +111,16 @@ fn mount_points_are_made_in_the_image() {
 #[test]
 fn the_root_has_the_propagation_that_was_asked_for() {
     let Some(world) = World::new("the_root_has_the_propagation_that_was_asked_for") else { return };
-    for (word, expected) in
-        [("private", ""), ("slave", ""), ("rshared", "shared:"), ("unbindable", "unbindable")]
-    {
+    for (word, expected) in [
+        ("private", ""),
+        ("rprivate", ""),
+        ("slave", ""),
+        ("rslave", ""),
+        ("shared", "shared:"),
+        ("rshared", "shared:"),
+        ("unbindable", "unbindable"),
+        ("runbindable", "unbindable"),
+    ] {
         let report = world.report(&["mounts"], |value| value["linux"]["rootfsPropagation"] = json!(word));
         let propagation = &root_of(&report)["propagation"];
         let first = propagation[0].as_str().unwrap_or_default();
@@ -168,8 +175,15 @@ fn mounts_of_the_container_reach_the_host_only_through_a_shared_one() {
         return;
     };
     let shared = shared_directory(&world);
-    for (word, arrives) in [("rslave", false), ("rprivate", false), ("rshared", true)] {
+    let cases = [
+        ("rslave", "", false),
+        ("rprivate", "", false),
+        ("rshared", "", false),
+        ("rshared", "rshared", true),
+    ];
+    for (word, of_root, arrives) in cases {
         let container = world.container("a", |value| {
+            value["linux"]["rootfsPropagation"] = json!(of_root);
             let source = shared.to_str().expect("UTF-8");
             config::mount(value, "/mnt", "bind", source, &["rbind", word]);
             let caps = json!(["CAP_SYS_ADMIN"]);
@@ -180,7 +194,7 @@ fn mounts_of_the_container_reach_the_host_only_through_a_shared_one() {
         container.run(&[]).ok();
         let below = shared.join("below");
         let seen = inventory::mounts().iter().any(|line| line.contains(&format!(" {} ", below.display())));
-        assert_eq!(seen, arrives, "{word}");
+        assert_eq!(seen, arrives, "{word}, of the root {of_root:?}");
         inventory::unmount_below(Path::new(&below));
     }
     inventory::unmount_below(&shared);

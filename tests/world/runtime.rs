@@ -204,6 +204,15 @@ impl Output {
         self.fails(&expected)
     }
 
+    /// The command has failed because of the configuration, with this among what its only finding says.
+    #[track_caller]
+    pub fn finds_part(self, part: &str, pointer: &str) -> Self {
+        let said = self.sentence().to_owned();
+        let place = format!("({pointer})");
+        assert!(said.contains(part) && said.ends_with(&place), "{part}, {place}: {}", self.stderr);
+        self.exits(1)
+    }
+
     /// The lines below the error say how to mend it.
     #[track_caller]
     pub fn helps(self, cure: &str) -> Self {

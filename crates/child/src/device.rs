@@ -98,8 +98,9 @@ pub fn link(runner: &mut Runner, path: &CStr, goal: &CStr) -> Outcome {
     made.named(Call::Symlinkat)
 }
 
-fn links_to(parent: Fd, name: &CStr, goal: &CStr) -> bool {
-    let mut there = [0u8; 256];
+/// Is `name` in `parent` a symbolic link to `goal`?
+pub fn links_to(parent: Fd, name: &CStr, goal: &CStr) -> bool {
+    let mut there = [0u8; 4096];
     files::read_link(parent, name, &mut there).is_ok_and(|length| &there[..length] == goal.to_bytes())
 }
 

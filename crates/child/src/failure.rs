@@ -49,6 +49,12 @@ impl Failure {
         self.errno == Some(errno)
     }
 
+    /// Is the other way of the step worth a try? Not when the configuration is at fault: the operation itself
+    /// refuses, or a filesystem does not take an option.
+    pub fn leaves_another_way(&self) -> bool {
+        self.errno.is_some() && self.call != Call::Fsconfig
+    }
+
     /// Does the kernel say that nothing is there? ENOTDIR: a component on the way is no directory
     /// (openat(2)).
     pub fn is_missing(&self) -> bool {

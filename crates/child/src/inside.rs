@@ -55,7 +55,8 @@ fn resolve_flags(rule: u32) -> u64 {
 
 /// Opens what is at `path` in `root`, as O_PATH.
 pub fn look_up(root: Fd, path: &CStr, rule: u32) -> Outcome<Fd> {
-    files::openat2(root, relative(path), flag::O_PATH, 0, resolve_flags(rule)).named(Call::Openat2)
+    let follow = if rule & target::NO_FOLLOW != 0 { flag::O_NOFOLLOW } else { 0 };
+    files::openat2(root, relative(path), flag::O_PATH | follow, 0, resolve_flags(rule)).named(Call::Openat2)
 }
 
 /// What a mount needs to find at its target.

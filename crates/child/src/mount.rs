@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate_run_plan::operation::target as rules;
+use crate_run_plan::operation::{depth as source, target as rules};
 use crate_run_plan::report::{Call, WORDS};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::Texts;
@@ -10,6 +10,7 @@ use crate_run_sys::files::{self, flag};
 use crate_run_sys::mounts::{self, Attributes, Depth, attribute};
 use crate_run_sys::{Errno, Fd};
 
+use crate::device;
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Shape};
 use crate::runner::Runner;
@@ -71,29 +72,54 @@ pub fn attach_locked_root(runner: &mut Runner, propagation: u64) -> Outcome {
 pub struct Locked<'p> {
     /// Where it lies on the host.
     pub source: &'p CStr,
-    /// With what is mounted below it?
-    pub tree: u32,
+    /// Bits of `operation::depth`.
+    pub depth: u32,
     /// What changes on the mount itself.
     pub one: Attributes,
     /// What changes on the whole tree.
     pub all: Attributes,
+    /// More propagation types, as `MountLocked` has them.
+    pub further: &'p [u8],
 }
 
 /// A bind mount whose locks hold.
-pub fn mount_locked(runner: &Runner, locked: &Locked, target: &CStr, rule: u32) -> Outcome {
-    let tree = mounts::clone_tree(Fd::CWD, locked.source, depth(locked.tree)).named(Call::OpenTree)?;
+pub fn mount_locked(runner: &mut Runner, locked: &Locked, target: &CStr, rule: u32) -> Outcome {
+    let depth = depth(locked.depth & source::TREE);
+    let tree = match locked.depth & source::NO_FOLLOW {
+        0 => mounts::clone_tree(Fd::CWD, locked.source, depth),
+        _ => mounts::clone_unfollowed(Fd::CWD, locked.source, depth),
+    };
+    let tree = tree.named(Call::OpenTree)?;
     for (depth, change) in [(Depth::Tree, &locked.all), (Depth::One, &locked.one)] {
         if *change != Attributes::default() {
-            mounts::set_attributes(tree, depth, change).named(Call::MountSetattr)?;
+            set_unlocked(tree, depth, change)?;
         }
+    }
+    for further in locked.further.as_chunks::<4>().0 {
+        let further = u32::from_ne_bytes(*further);
+        let kind = change_of(0, 0, u64::from(further & !source::TREE));
+        set_unlocked(tree, self::depth(further & source::TREE), &kind)?;
     }
     mount_tree(runner, Handle::Inherited(tree.0), target, rule)
 }
 
+/// EPERM here says that a lock is in the way. The clone of the host has none, but it must not be the way
+/// around the lock.
+fn set_unlocked(tree: Fd, depth: Depth, change: &Attributes) -> Outcome {
+    match mounts::set_attributes(tree, depth, change) {
+        Err(Errno::EPERM) => Err(Failure::refusal(
+            b"the user namespace may not change what the host has set on the source: it is locked",
+        )),
+        other => other.named(Call::MountSetattr),
+    }
+}
+
 /// A new filesystem, complete before it is attached.
-pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
+pub fn mount_new(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
-    if new.options.into_iter().any(|option| option.count_bytes() > LONGEST_VALUE) {
+    let needs_mount =
+        |option: &CStr| option.count_bytes() > LONGEST_VALUE || mounts::is_flag_only(option.to_bytes());
+    if new.options.into_iter().any(needs_mount) {
         return mount_at_once(runner, new, target, rule);
     }
     let mode = match rule & rules::KEEP_MODE {
@@ -104,7 +130,7 @@ pub fn mount_new(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcom
     let mount = detached(new, mode)?;
     mounts::attach(mount, target).named(Call::MoveMount)?;
     files::close(target);
-    files::close(mount);
+    runner.attached(mount);
     Ok(())
 }
 
@@ -126,34 +152,68 @@ const LONGEST_VALUE: usize = 255;
 
 /// The way of mount(2): everything in one call, with up to a page of options. The directory is still a
 /// descriptor, for the call is made from inside it.
-fn mount_at_once(runner: &Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
+fn mount_at_once(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
-    let mut data = [0u8; 4096];
-    let mut length = 0;
+    let mut data = Data { bytes: [0; 4096], length: 0 };
     let mut superblock = 0;
     for option in new.options {
-        let bytes = option.to_bytes();
-        if let Some(flag) = mounts::superblock_flag(bytes) {
-            superblock |= flag;
-            continue;
+        match mounts::superblock_flag(option.to_bytes()) {
+            Some(flag) => superblock |= flag,
+            None => data.add(option.to_bytes())?,
         }
-        let Some(place) = data[..4095].get_mut(length..length + bytes.len() + 1) else {
-            return Err(Failure::of(Call::Mount, Errno::ENAMETOOLONG));
-        };
-        place[..bytes.len()].copy_from_slice(bytes);
-        place[bytes.len()] = b',';
-        length += bytes.len() + 1;
     }
-    data[length.saturating_sub(1)] = 0;
-    let data = CStr::from_bytes_until_nul(&data).unwrap_or(c"");
+    if rule & rules::KEEP_MODE != 0
+        && let Some(mode) = present_mode(root, target, rule)?
+    {
+        data.add(b"mode=")?;
+        data.extend(octal(mode, &mut [0; 6]).to_bytes())?;
+    }
+    let data = CStr::from_bytes_until_nul(&data.bytes).unwrap_or(c"");
     let directory = inside::mount_target(root, target, Shape::Directory, rule)?;
     files::enter_directory(directory).named(Call::Chdir)?;
     mounts::mount_here(new.source, new.filesystem, new.attributes, superblock, data).named(Call::Mount)?;
     files::enter_directory(root).named(Call::Chdir)?;
     files::close(directory);
+    // This way leads to no descriptor of the mount.
+    runner.keep_in = None;
     match new.propagation {
         0 => Ok(()),
         kind => change(runner, target, change_of(0, 0, kind), 0),
+    }
+}
+
+/// The options of mount(2), with commas between them. One that holds a comma itself, as a security label
+/// does, stands in quotation marks (mount(8), context).
+struct Data {
+    bytes: [u8; 4096],
+    length: usize,
+}
+
+impl Data {
+    fn add(&mut self, option: &[u8]) -> Outcome {
+        if self.length > 0 {
+            self.extend(b",")?;
+        }
+        let label = option.starts_with(b"context=").then(|| option.split_at(8));
+        match label {
+            Some((key, label)) => {
+                for part in [key, b"\"", label, b"\""] {
+                    self.extend(part)?;
+                }
+                Ok(())
+            }
+            None => self.extend(option),
+        }
+    }
+
+    /// The last byte stays a NUL.
+    fn extend(&mut self, part: &[u8]) -> Outcome {
+        let Some(place) = self.bytes[..4095].get_mut(self.length..self.length + part.len()) else {
+            return Err(Failure::of(Call::Mount, Errno::ENAMETOOLONG));
+        };
+        place.copy_from_slice(part);
+        self.length += part.len();
+        Ok(())
     }
 }
 
@@ -213,13 +273,54 @@ fn explained(context: Fd, failure: Failure) -> Failure {
 }
 
 /// A tree that the runtime has prepared: cloned from the host, with its attributes set.
-pub fn mount_tree(runner: &Runner, tree: Handle, target: &CStr, rule: u32) -> Outcome {
+pub fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -> Outcome {
     let (tree, root) = (runner.descriptor(tree)?, runner.slot(Slot::ROOT)?);
     let shape = if inside::is_directory(tree)? { Shape::Directory } else { Shape::File };
     let target = inside::mount_target(root, target, shape, rule)?;
     mounts::attach(tree, target).named(Call::MoveMount)?;
     files::close(target);
-    files::close(tree);
+    runner.attached(tree);
+    Ok(())
+}
+
+/// The symbolic link of a volume, made anew in the root.
+pub fn copy_link(runner: &Runner, path: &CStr, goal: &CStr, rule: u32) -> Outcome {
+    let (parent, name) = inside::parent_of(runner.slot(Slot::ROOT)?, path, rule)?;
+    match files::make_link(goal, parent, name.text()) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) if device::links_to(parent, name.text(), goal) => {}
+        Err(Errno::EEXIST) => {
+            return Err(Failure::refusal(b"something else than this symbolic link is there already"));
+        }
+        Err(errno) => return Err(Failure::of(Call::Symlinkat, errno)),
+    }
+    files::close(parent);
+    Ok(())
+}
+
+/// Keeps the next mount itself: a path may lead to another one by the time that it is to be changed.
+pub fn keep(runner: &mut Runner, slot: Handle) -> Outcome {
+    if let Handle::Own(slot) = slot {
+        runner.keep_in = Some(Slot(slot as u16));
+    }
+    Ok(())
+}
+
+/// Other options for the superblock of a mount that was kept.
+pub fn reconfigure(runner: &Runner, mount: Handle, options: Texts) -> Outcome {
+    let Ok(mount) = runner.descriptor(mount) else {
+        return Err(Failure::refusal(
+            b"what lies there was mounted in a way that forbids other options later",
+        ));
+    };
+    let context = mounts::pick_filesystem(mount).named(Call::Fspick)?;
+    for (index, option) in options.enumerate() {
+        configure(context, option).map_err(|failure| explained(context, failure).value(index as u64))?;
+    }
+    mounts::reconfigure_filesystem(context)
+        .named(Call::FsconfigReconfigure)
+        .map_err(|failure| explained(context, failure))?;
+    files::close(context);
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub struct Runner {
     slots: [Option<Fd>; CHILD_SLOTS],
     step: u16,
     device_parent: device::Parent,
+    /// Where the next mount is kept, for it gets new options later.
+    pub keep_in: Option<Slot>,
     /// The first attempt to enter the working directory was refused.
     pub directory_pending: bool,
     /// Which candidate for the program was found.
@@ -38,6 +40,7 @@ impl Runner {
             slots,
             step: 0,
             device_parent,
+            keep_in: None,
             directory_pending: false,
             chosen: 0,
             filters: 0,
@@ -66,6 +69,14 @@ impl Runner {
     /// Fills one of the child's own slots.
     pub fn fill(&mut self, slot: Slot, fd: Fd) {
         self.slots[slot.0 as usize] = Some(fd);
+    }
+
+    /// Closes a mount that was attached, unless it gets new options later.
+    pub fn attached(&mut self, mount: Fd) {
+        match self.keep_in.take() {
+            Some(slot) => self.fill(slot, mount),
+            None => files::close(mount),
+        }
     }
 
     /// The directory in which a device node belongs, and the node's name.
@@ -129,25 +140,29 @@ impl Runner {
             Sealed::AttachLockedRoot { propagation } => mount::attach_locked_root(self, propagation),
             Sealed::MountLocked {
                 source,
-                tree,
+                depth,
                 one_set,
                 one_clear,
                 one_propagation,
                 tree_set,
                 tree_clear,
                 tree_propagation,
+                further,
                 target,
                 rule,
             } => {
                 let one = mount::change_of(one_set, one_clear, one_propagation);
                 let all = mount::change_of(tree_set, tree_clear, tree_propagation);
-                mount::mount_locked(self, &mount::Locked { source, tree, one, all }, target, rule)
+                mount::mount_locked(self, &mount::Locked { source, depth, one, all, further }, target, rule)
             }
             Sealed::MountNew { filesystem, source, options, attributes, propagation, target, rule } => {
                 let new = mount::New { filesystem, source, options, attributes, propagation };
                 mount::mount_new(self, &new, target, rule)
             }
             Sealed::MountTree { tree, target, rule } => mount::mount_tree(self, tree, target, rule),
+            Sealed::CopyLink { path, goal, rule } => mount::copy_link(self, path, goal, rule),
+            Sealed::KeepMount { mount } => mount::keep(self, mount),
+            Sealed::Reconfigure { mount, options } => mount::reconfigure(self, mount, options),
             Sealed::ChangeMount { target, set, clear, propagation, tree } => {
                 mount::change(self, target, mount::change_of(set, clear, propagation), tree)
             }
@@ -246,9 +261,15 @@ pub fn run(plan: &[u8]) -> ! {
             continue;
         }
         let branch = u8::from(flags & IS_ALTERNATIVE != 0);
+        if branch == 1 {
+            // What takes the place of a mount is not the one that a later step is to change.
+            runner.keep_in = None;
+        }
         match runner.run(operation) {
             Ok(()) => first_failure = None,
-            Err(failure) if flags & HAS_ALTERNATIVE != 0 => first_failure = Some(failure),
+            Err(failure) if flags & HAS_ALTERNATIVE != 0 && failure.leaves_another_way() => {
+                first_failure = Some(failure);
+            }
             Err(failure) => stop(&runner, &failure, branch),
         }
     }

@@ -150,11 +150,20 @@ operations! {
     13 MountTree { tree: Slot, target: Text, rule: Number }
     /// A clone of a tree of the host, made in the container's own mount namespace, where what the host has
     /// set on its mounts is locked (mount_namespaces(7)), onto `target` in the root. `one_*` change the
-    /// mount itself, `tree_*` the whole tree.
-    25 MountLocked { source: Text, tree: Number, one_set: Wide, one_clear: Wide, one_propagation: Wide,
-                     tree_set: Wide, tree_clear: Wide, tree_propagation: Wide, target: Text, rule: Number }
-    /// The same for the tree of the root filesystem, which is the working directory; `propagation` goes for all of it.
+    /// mount itself, `tree_*` the whole tree; `further` are more propagation types, one after the other:
+    /// 32-bit numbers, with `depth::TREE` for the whole tree.
+    25 MountLocked { source: Text, depth: Number, one_set: Wide, one_clear: Wide, one_propagation: Wide,
+                     tree_set: Wide, tree_clear: Wide, tree_propagation: Wide, further: Bytes,
+                     target: Text, rule: Number }
+    /// The same for the tree of the root filesystem, which is the working directory; `propagation` goes for
+    /// all of it.
     26 AttachLockedRoot { propagation: Wide }
+    /// symlink(2) of `goal` at `path` in the root; a link that is there already must say the same.
+    80 CopyLink { path: Text, goal: Text, rule: Number }
+    /// Keeps in `mount` what the next step attaches.
+    81 KeepMount { mount: Slot }
+    /// New options for the superblock of `mount`: fspick, fsconfig.
+    82 Reconfigure { mount: Slot, options: Texts }
     /// mount_setattr(2) on what is mounted at `target`.
     14 ChangeMount { target: Text, set: Wide, clear: Wide, propagation: Wide, tree: Number }
     /// mknod(2) in the root, or the check that the node that is there is this one.
@@ -266,12 +275,22 @@ operations! {
     97 VerifyFilter { filters: Number, ask: Number }
 }
 
+/// How a source is cloned (`depth` above).
+pub mod depth {
+    /// With the mounts below it.
+    pub const TREE: u32 = 1;
+    /// A symbolic link at the end of its path is the source itself.
+    pub const NO_FOLLOW: u32 = 2;
+}
+
 /// Rules for the target of a mount (`rule` above).
 pub mod target {
     /// No component of the path may be a symbolic link.
     pub const NO_LINKS: u32 = 1;
     /// The target may lie on a procfs.
     pub const ON_PROC: u32 = 2;
+    /// A symbolic link at the end of the path is the target itself.
+    pub const NO_FOLLOW: u32 = 8;
     /// A tmpfs takes over the mode of the directory on which it is mounted, if that was there already.
     pub const KEEP_MODE: u32 = 4;
 }

@@ -101,6 +101,8 @@ calls! {
     Readlinkat "readlinkat(2)"
     Read "read(2)"
     Getgroups "getgroups(2)"
+    Fspick "fspick(2)"
+    FsconfigReconfigure "fsconfig(2), FSCONFIG_CMD_RECONFIGURE"
 }
 
 /// How many bytes of explanation fit into a message.

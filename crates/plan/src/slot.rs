@@ -9,7 +9,7 @@
 pub struct Slot(pub u16);
 
 /// How many slots the child itself can fill.
-pub const CHILD_SLOTS: usize = 16;
+pub const CHILD_SLOTS: usize = 32;
 
 impl Slot {
     /// The root of the container's filesystem, once attached.
@@ -26,6 +26,9 @@ impl Slot {
     pub const NETWORK: Slot = Slot(5);
     /// The listener of a seccomp filter that asks a supervisor.
     pub const LISTENER: Slot = Slot(8);
+
+    /// The first slot for a mount that gets new options later; the others follow, up to `CHILD_SLOTS`.
+    pub const FIRST_KEPT: Slot = Slot(16);
 
     /// The first slot that the runtime fills before the birth.
     pub const FIRST_INHERITED: u16 = 64;

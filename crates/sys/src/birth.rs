@@ -216,6 +216,19 @@ pub fn fork() -> Answer<Option<Fd>> {
     fork_with(0, SIGCHLD)
 }
 
+/// clone3(2) of a process in a new user namespace, which does nothing and ends with its parent: as long as it
+/// lives, the namespace can be given its id maps and be opened (user_namespaces(7)). Answers its pidfd.
+pub fn user_namespace() -> Answer<Fd> {
+    let parent = process::own_pidfd()?;
+    let born = fork_with(namespaces::flag::USER, SIGCHLD);
+    if let Ok(None) = born {
+        let _ = process::readable_within(parent, None);
+        process::exit(0);
+    }
+    files::close(parent);
+    born.map(|pidfd| pidfd.unwrap_or(Fd(-1)))
+}
+
 fn fork_with(flags: u64, exit_signal: u64) -> Answer<Option<Fd>> {
     let mut pidfd = -1i32;
     let arguments = CloneArguments {

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use crate::files::flag::{AT_EMPTY_PATH, AT_RECURSIVE};
+use crate::files::flag::{AT_EMPTY_PATH, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW};
 use crate::{Answer, Fd, arch, call, pointer};
 
 /// Mount attributes of mount_setattr(2) and fsmount(2).
@@ -68,9 +68,18 @@ impl Depth {
 /// open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path` (the descriptor itself when
 /// empty).
 pub fn clone_tree(directory: Fd, path: &CStr, depth: Depth) -> Answer<Fd> {
+    open_tree(directory, path, AT_EMPTY_PATH | depth.flag())
+}
+
+/// The same of what lies at `path` itself, also if that is a symbolic link.
+pub fn clone_unfollowed(directory: Fd, path: &CStr, depth: Depth) -> Answer<Fd> {
+    open_tree(directory, path, AT_SYMLINK_NOFOLLOW | depth.flag())
+}
+
+fn open_tree(directory: Fd, path: &CStr, flags: u32) -> Answer<Fd> {
     const OPEN_TREE_CLONE: u32 = 1;
     const OPEN_TREE_CLOEXEC: u32 = 0o2000000;
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | depth.flag();
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags;
     call(arch::OPEN_TREE, [directory.raw(), path.as_ptr() as usize, flags as usize, 0, 0, 0])
         .map(|fd| Fd(fd as i32))
 }
@@ -97,6 +106,14 @@ pub fn open_filesystem(filesystem: &CStr) -> Answer<Fd> {
     call(arch::FSOPEN, [filesystem.as_ptr() as usize, 1, 0, 0, 0, 0]).map(|fd| Fd(fd as i32))
 }
 
+/// fspick(2): a configuration context for the superblock that is mounted at the descriptor `mount`.
+pub fn pick_filesystem(mount: Fd) -> Answer<Fd> {
+    const FSPICK_CLOEXEC: usize = 1;
+    const FSPICK_EMPTY_PATH: usize = 8;
+    let flags = FSPICK_CLOEXEC | FSPICK_EMPTY_PATH;
+    call(arch::FSPICK, [mount.raw(), c"".as_ptr() as usize, flags, 0, 0, 0]).map(|fd| Fd(fd as i32))
+}
+
 /// fsconfig(2) with FSCONFIG_SET_FLAG: an option without a value.
 pub fn configure_flag(context: Fd, key: &CStr) -> Answer<()> {
     call(arch::FSCONFIG, [context.raw(), 0, key.as_ptr() as usize, 0, 0, 0]).map(drop)
@@ -113,20 +130,33 @@ pub fn create_filesystem(context: Fd) -> Answer<()> {
     call(arch::FSCONFIG, [context.raw(), 6, 0, 0, 0, 0]).map(drop)
 }
 
+/// fsconfig(2) with FSCONFIG_CMD_RECONFIGURE: gives a superblock the options of its context.
+pub fn reconfigure_filesystem(context: Fd) -> Answer<()> {
+    call(arch::FSCONFIG, [context.raw(), 7, 0, 0, 0, 0]).map(drop)
+}
+
 /// fsmount(2): a detached mount of the superblock, with its attributes.
 pub fn mount_filesystem(context: Fd, attributes: u64) -> Answer<Fd> {
     call(arch::FSMOUNT, [context.raw(), 1, attributes as usize, 0, 0, 0]).map(|fd| Fd(fd as i32))
 }
 
-/// The flag of mount(2) for a word that fsconfig(2) takes as an option of every superblock.
+/// The flag of mount(2) for a word that is an option of every superblock.
 pub fn superblock_flag(word: &[u8]) -> Option<usize> {
     Some(match word {
         b"ro" => 1,
         b"sync" => 16,
+        b"mand" => 64,
         b"dirsync" => 128,
+        b"silent" => 1 << 15,
+        b"iversion" => 1 << 23,
         b"lazytime" => 1 << 25,
         _ => return None,
     })
+}
+
+/// Is this an option of every superblock that mount(2) has a flag for and fsconfig(2) no word?
+pub fn is_flag_only(word: &[u8]) -> bool {
+    matches!(word, b"silent" | b"iversion")
 }
 
 /// mount(2) of a new filesystem on the working directory: the one call for options longer than fsconfig(2)

@@ -7,12 +7,11 @@
 use std::ffi::CString;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::attribute;
 
 use crate::bundle::path::InsidePath;
 use crate::feature::identity::{Identity, Maps};
 use crate::feature::mounts::{Kind, Mount, Options};
-use crate::plan::{HostAction, Plan, TreeChange};
+use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "mounts";
 
@@ -27,9 +26,9 @@ pub struct CopyUp {
 
 impl CopyUp {
     pub fn new(options: &Options, identity: &Identity) -> Self {
-        let words = options.superblock.iter().chain(&options.data);
-        let outside =
-            |word: &String| CString::new(on_host(word, identity.maps.as_ref())).expect("findings refuse NUL");
+        let words = options.of_superblock();
+        // A word with a NUL is found elsewhere.
+        let outside = |word: &str| CString::new(on_host(word, identity.maps.as_ref())).unwrap_or_default();
         let root_of = |lines: fn(&Maps) -> &Vec<crate::feature::identity::Line>| match &identity.maps {
             None => 0,
             Some(maps) => lines(maps).iter().find_map(|line| line.outside_of(0)).unwrap_or(0),
@@ -60,25 +59,18 @@ pub fn prepare<'m>(
     earlier: impl DoubleEndedIterator<Item = (&'m Mount, &'m Option<Slot>)>,
     plan: &mut Plan,
 ) -> Option<Slot> {
-    let cover = earlier
-        .rev()
-        .find(|(cover, _)| cover.kind != Kind::Change && mount.target.is_within(cover.target.as_str()));
+    let cover =
+        earlier.rev().find(|(cover, _)| cover.is_a_mount() && mount.target.is_within(cover.target.as_str()));
     let (tree, path) = match cover {
         None => (Slot::ROOT_TREE, mount.target.clone()),
-        Some((Mount { kind: Kind::New { .. }, .. } | Mount { kind: Kind::Change, .. }, _) | (_, None)) => {
+        Some((Mount { kind: Kind::New { .. }, .. }, _) | (_, None)) => {
             return None;
         }
         Some((cover, Some(tree))) => {
             (*tree, InsidePath::new(mount.target.as_str().strip_prefix(cover.target.as_str())?)?)
         }
     };
-    let options = &mount.options;
-    let change = TreeChange {
-        set: mount.attributes(),
-        clear: if mount.attributes() & attribute::ATIME != 0 { attribute::ATIME } else { 0 },
-        propagation: options.propagation,
-        ..TreeChange::default()
-    };
+    let change = mount.options.change(mount.attributes());
     let slot = plan.new_slot();
     let (uid, gid) = copy.root;
     let fill = HostAction::FillTmpfs { tree, path, options: copy.options.clone(), uid, gid, change, slot };

@@ -1,9 +1,9 @@
-//! The words of a mount's `options`: mount attributes, propagation, and data for the filesystem.
+//! What the words of a mount's `options` add up to: attributes, propagation, and data for the filesystem.
 
 use crate_run_sys::mounts::{Depth, attribute, propagation};
 
-use crate::bundle::finding::{Finding, Pointer};
-use crate::plan::Deep;
+use crate::feature::mounts::words::{Effect, effect, is_known_to_fsconfig, is_mark, is_news, opposite};
+use crate::plan::TreeChange;
 
 /// What the words of one mount add up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,112 +14,34 @@ pub struct Options {
     /// The same for the whole tree.
     pub tree_set: u64,
     pub tree_clear: u64,
-    /// The last propagation word.
-    pub propagation: Option<(u64, Deep)>,
+    /// Propagation types, as listed.
+    pub propagation: Vec<(u64, Depth)>,
     /// `bind` or `rbind`.
     pub bind: Option<Depth>,
     /// `remount`.
     pub remount: bool,
     /// `tmpcopyup`: a tmpfs begins with what the image has at its place.
     pub copy_up: bool,
+    /// `idmap` or `ridmap`.
+    pub ids: Option<Ids>,
+    /// `copy-symlink`, `src-nofollow`, `dest-nofollow`.
+    pub copy_link: bool,
+    pub take_link: bool,
+    pub cover_link: bool,
     /// Words for the filesystem itself, in order.
     pub data: Vec<String>,
-    /// Words for any superblock, such as `sync`; of a bind mount they change nothing.
-    pub superblock: Vec<String>,
-    /// Words that are known and not supported.
-    refused: Vec<usize>,
+    /// Words for any superblock, such as `sync`, each at most once; of a bind mount they change nothing.
+    pub superblock: Vec<&'static str>,
 }
 
-/// What one word does.
-enum Effect {
-    Set(u64),
-    Clear(u64),
-    TreeSet(u64),
-    TreeClear(u64),
-    Propagate(u64, Deep),
-    Bind(Depth),
-    Remount,
-    CopyUp,
-    /// For the superblock, of whatever type it is.
-    Superblock,
-    /// The default of every mount, or nothing that this kernel interface knows.
-    Nothing,
-    /// Known, and not to be had.
-    Refused,
-    /// Not ours: the filesystem decides.
-    Data,
-}
-
-fn effect(word: &str) -> Effect {
-    use Effect::*;
-    use attribute::*;
-    match word {
-        "ro" => Set(RDONLY),
-        "rw" => Clear(RDONLY),
-        "nosuid" => Set(NOSUID),
-        "suid" => Clear(NOSUID),
-        "nodev" => Set(NODEV),
-        "dev" => Clear(NODEV),
-        "noexec" => Set(NOEXEC),
-        "exec" => Clear(NOEXEC),
-        "nosymfollow" => Set(NOSYMFOLLOW),
-        "symfollow" => Clear(NOSYMFOLLOW),
-        "nodiratime" => Set(NODIRATIME),
-        "diratime" => Clear(NODIRATIME),
-        "noatime" => Set(NOATIME),
-        "strictatime" => Set(STRICTATIME),
-        "relatime" | "atime" | "norelatime" | "nostrictatime" => Set(RELATIME),
-        "rro" => TreeSet(RDONLY),
-        "rrw" => TreeClear(RDONLY),
-        "rnosuid" => TreeSet(NOSUID),
-        "rsuid" => TreeClear(NOSUID),
-        "rnodev" => TreeSet(NODEV),
-        "rdev" => TreeClear(NODEV),
-        "rnoexec" => TreeSet(NOEXEC),
-        "rexec" => TreeClear(NOEXEC),
-        "rnosymfollow" => TreeSet(NOSYMFOLLOW),
-        "rsymfollow" => TreeClear(NOSYMFOLLOW),
-        "rnodiratime" => TreeSet(NODIRATIME),
-        "rdiratime" => TreeClear(NODIRATIME),
-        "rnoatime" => TreeSet(NOATIME),
-        "rstrictatime" => TreeSet(STRICTATIME),
-        "rrelatime" | "ratime" | "rnorelatime" | "rnostrictatime" => TreeSet(RELATIME),
-        "shared" => Propagate(propagation::SHARED, Deep::One),
-        "rshared" => Propagate(propagation::SHARED, Deep::Tree),
-        "slave" => Propagate(propagation::SLAVE, Deep::One),
-        "rslave" => Propagate(propagation::SLAVE, Deep::Tree),
-        "private" => Propagate(propagation::PRIVATE, Deep::One),
-        "rprivate" => Propagate(propagation::PRIVATE, Deep::Tree),
-        "unbindable" => Propagate(propagation::UNBINDABLE, Deep::One),
-        "runbindable" => Propagate(propagation::UNBINDABLE, Deep::Tree),
-        "bind" => Bind(Depth::One),
-        "rbind" => Bind(Depth::Tree),
-        "remount" => Remount,
-        "tmpcopyup" => CopyUp,
-        "sync" | "dirsync" | "lazytime" => Superblock,
-        "defaults" | "async" | "nomand" | "mand" | "nolazytime" | "iversion" | "noiversion" | "silent"
-        | "loud" | "nofail" | "auto" | "noauto" | "user" | "nouser" => Nothing,
-        "idmap" | "ridmap" => Refused,
-        _ => Data,
-    }
-}
-
-/// Every word that is supported, for `features`.
-#[rustfmt::skip]
-pub const WORDS: &[&str] = &[
-    "async", "atime", "auto", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion",
-    "lazytime", "loud", "mand",
-    "noatime", "noauto", "nodev", "nodiratime", "noexec", "nofail", "noiversion", "nolazytime", "nomand",
-    "norelatime", "nostrictatime", "nosuid", "nosymfollow", "nouser", "private", "ratime", "rbind",
-    "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec",
-    "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro",
-    "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared",
-    "silent", "slave", "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable", "user",
-];
-
-/// The access time words; they replace each other, so the whole field is cleared with each.
-fn is_atime(word: &str) -> bool {
-    word.trim_start_matches('r').ends_with("atime") && !word.ends_with("diratime")
+/// The word `idmap` or `ridmap`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ids {
+    pub depth: Depth,
+    /// What follows the `=`, as crun has it; empty when there is nothing.
+    pub text: String,
+    /// Its place among the words.
+    pub index: usize,
 }
 
 impl Options {
@@ -133,35 +55,56 @@ impl Options {
     }
 
     fn add(&mut self, index: usize, word: &str) {
-        let time = if is_atime(word) { attribute::ATIME } else { 0 };
-        match effect(word) {
-            Effect::Set(bit) => {
-                self.set = self.set & !time | bit;
-                self.clear = self.clear & !bit | time;
+        let (name, text) = match word.split_once('=') {
+            Some((name @ ("idmap" | "ridmap"), text)) => (name, text),
+            _ => (word, ""),
+        };
+        match effect(name) {
+            Some(Effect::MapIds(depth)) => self.ids = Some(Ids { depth, text: text.to_owned(), index }),
+            Some(Effect::Set(depth, bits)) => self.attribute(depth, bits, 0),
+            Some(Effect::Clear(depth, bits)) => self.attribute(depth, 0, bits),
+            Some(Effect::Policy(depth, policy)) => self.policy(depth, policy),
+            Some(Effect::NoPolicy(depth, policy)) => {
+                let (set, clear) = self.both(depth);
+                if *clear & attribute::ATIME == 0 || *set & attribute::ATIME == policy {
+                    self.policy(depth, attribute::RELATIME);
+                }
             }
-            Effect::Clear(bit) => {
-                self.clear |= bit;
-                self.set &= !bit;
+            Some(Effect::Propagate(depth, kind)) => self.propagation.push((kind, depth)),
+            Some(Effect::Bind(depth)) => self.bind = Some(depth),
+            Some(Effect::Remount) => self.remount = true,
+            Some(Effect::CopyUp) => self.copy_up = true,
+            Some(Effect::CopyLink) => self.copy_link = true,
+            Some(Effect::TakeLink) => self.take_link = true,
+            Some(Effect::CoverLink) => self.cover_link = true,
+            Some(Effect::Superblock(word)) => {
+                self.superblock.retain(|earlier| *earlier != word && Some(*earlier) != opposite(word));
+                self.superblock.push(word);
             }
-            Effect::TreeSet(bit) => {
-                self.tree_set = self.tree_set & !time | bit;
-                self.tree_clear = self.tree_clear & !bit | time;
-            }
-            Effect::TreeClear(bit) => {
-                self.tree_clear |= bit;
-                self.tree_set &= !bit;
-            }
-            Effect::Propagate(kind, deep) => self.propagation = Some((kind, deep)),
-            Effect::Bind(depth) => self.bind = Some(depth),
-            Effect::Remount => self.remount = true,
-            Effect::CopyUp => self.copy_up = true,
-            Effect::Superblock => self.superblock.push(word.to_owned()),
-            Effect::Nothing => {}
-            Effect::Refused => self.refused.push(index),
-            // An engine's own marks (mount(8): x-*) are for people and tools, not for the kernel.
-            Effect::Data if word.starts_with("x-") || word.is_empty() => {}
-            Effect::Data => self.data.extend(word.split(',').map(str::to_owned)),
+            Some(Effect::Nothing) => {}
+            None if is_mark(word) => {}
+            None => self.data.extend(split(word)),
         }
+    }
+
+    fn both(&mut self, depth: Depth) -> (&mut u64, &mut u64) {
+        match depth {
+            Depth::One => (&mut self.set, &mut self.clear),
+            Depth::Tree => (&mut self.tree_set, &mut self.tree_clear),
+        }
+    }
+
+    fn attribute(&mut self, depth: Depth, on: u64, off: u64) {
+        let (set, clear) = self.both(depth);
+        *set = *set & !off | on;
+        *clear = *clear & !on | off;
+    }
+
+    /// mount_setattr(2) wants the whole field cleared with each policy.
+    fn policy(&mut self, depth: Depth, policy: u64) {
+        let (set, clear) = self.both(depth);
+        *set = *set & !attribute::ATIME | policy;
+        *clear |= attribute::ATIME;
     }
 
     /// The attributes of a new mount, which has nothing below it: the words for the tree first, as for a bind
@@ -170,30 +113,61 @@ impl Options {
         self.tree_set & !self.clear | self.set
     }
 
-    /// What is wrong with the words, at the pointer of the list, for a mount that brings no filesystem of its
-    /// own.
-    pub fn findings_without_filesystem(&self, at: &Pointer) -> Vec<Finding> {
-        let data = self.data.iter().find(|word| !matches!(word.as_str(), "z" | "Z"));
-        let Some(word) = data else { return Vec::new() };
-        let what = if self.remount { "a remount" } else { "bind mounts" };
-        let message = format!(
-            "{what} cannot have any filesystem-specific options applied, and {word:?} is not a mount option"
-        );
-        vec![Finding::error(at.clone(), message).cure("leave it out, or correct the spelling")]
+    /// The same as a change of a mount that has none.
+    pub fn change(&self, attributes: u64) -> TreeChange {
+        TreeChange {
+            set: attributes,
+            clear: if attributes & attribute::ATIME != 0 { attribute::ATIME } else { 0 },
+            propagation: self.of_new(),
+            ..TreeChange::default()
+        }
     }
 
-    /// What is wrong with the words, at the pointer of the list.
-    pub fn findings(&self, at: &Pointer) -> Vec<Finding> {
-        let mut found: Vec<Finding> = self
-            .refused
-            .iter()
-            .map(|index| Finding::error(at.index(*index), "this mount option is not supported yet"))
-            .collect();
-        if self.data.iter().any(|word| word.contains('\0')) {
-            found.push(Finding::error(at.clone(), "mount options must be free of NUL characters"));
-        }
-        found
+    /// What a new superblock is told: first what any takes, then its own data.
+    pub fn of_superblock(&self) -> impl Iterator<Item = &str> {
+        let known = self.superblock.iter().copied().filter(|word| is_news(word));
+        known.chain(self.data.iter().map(String::as_str))
     }
+
+    /// What an existing superblock is told.
+    pub fn of_remount(&self) -> impl Iterator<Item = &str> {
+        let known = self.superblock.iter().copied().filter(|word| is_known_to_fsconfig(word));
+        known.chain(self.data.iter().map(String::as_str))
+    }
+
+    /// Does a remount reach the superblock? With `bind` it is about the mount alone (mount(2), MS_REMOUNT).
+    pub fn changes_superblock(&self) -> bool {
+        self.remount && self.bind.is_none() && self.of_remount().next().is_some()
+    }
+
+    /// What the propagation types add up to on a new mount: nobody is its peer or master, so `slave` finds
+    /// nothing to be a slave of (mount_namespaces(7)).
+    pub fn of_new(&self) -> u64 {
+        let add = |before, (kind, _): &(u64, Depth)| match (before, *kind) {
+            (propagation::SHARED, propagation::SLAVE) => propagation::PRIVATE,
+            (_, propagation::SLAVE) => before,
+            (_, kind) => kind,
+        };
+        self.propagation.iter().fold(0, add)
+    }
+}
+
+/// Cuts a list at its commas, as mount(2) reads it: not inside quotation marks, which are left out, and not
+/// where a backslash stands before (overlayfs).
+fn split(list: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let (mut quoted, mut escaped) = (false, false);
+    for letter in list.chars() {
+        let word = words.last_mut().expect("there is one");
+        match letter {
+            '"' if !escaped => quoted = !quoted,
+            ',' if !quoted && !escaped => words.push(String::new()),
+            _ => word.push(letter),
+        }
+        escaped = letter == '\\' && !escaped;
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 #[cfg(test)]
@@ -209,10 +183,9 @@ mod tests {
         let options = parse("ro nosuid rw");
         assert_eq!((options.set, options.clear), (attribute::NOSUID, attribute::RDONLY));
         let options = parse("noatime strictatime");
-        assert_eq!(
-            (options.set, options.clear),
-            (attribute::STRICTATIME, attribute::ATIME & !attribute::STRICTATIME | attribute::ATIME)
-        );
+        assert_eq!((options.set, options.clear), (attribute::STRICTATIME, attribute::ATIME));
+        assert_eq!(parse("sync async dirsync").superblock, ["async", "dirsync"]);
+        assert_eq!(parse("rmand mand nomand rsync").superblock, ["nomand", "sync"]);
     }
 
     #[test]
@@ -224,7 +197,7 @@ mod tests {
 
     #[test]
     fn access_time_clears_the_whole_field() {
-        for word in ["noatime", "relatime", "strictatime", "atime"] {
+        for word in ["noatime", "relatime", "strictatime", "atime", "norelatime"] {
             assert_eq!(parse(word).clear & attribute::ATIME, attribute::ATIME, "{word}");
         }
         assert_eq!(parse("nodiratime").clear, 0);
@@ -232,18 +205,38 @@ mod tests {
     }
 
     #[test]
-    fn data_goes_to_the_filesystem() {
-        let options = parse("nosuid mode=755 size=65536k,nr_inodes=10 x-systemd.automount sync");
-        assert_eq!(options.superblock, ["sync"], "a bind mount may have it");
-        assert_eq!(options.data, ["mode=755", "size=65536k", "nr_inodes=10"]);
-        let found = options.findings_without_filesystem(&Pointer::from("/mounts/0/options"));
-        assert!(found[0].message.contains("filesystem-specific"));
+    fn a_policy_is_taken_back_by_its_own_word_only() {
+        assert_eq!(parse("noatime nostrictatime").set, attribute::NOATIME);
+        assert_eq!(parse("noatime norelatime").set, attribute::NOATIME);
+        assert_eq!(parse("noatime atime").set, attribute::RELATIME);
+        assert_eq!(parse("rstrictatime ratime").tree_set, attribute::STRICTATIME);
     }
 
     #[test]
-    fn every_supported_word_has_an_effect() {
-        for word in WORDS {
-            assert!(!matches!(effect(word), Effect::Data | Effect::Refused), "{word}");
-        }
+    fn data_goes_to_the_filesystem() {
+        let options = parse("nosuid mode=755 size=65536k,nr_inodes=10 x-systemd.automount sync z");
+        assert_eq!(options.superblock, ["sync"], "a bind mount may have it");
+        assert_eq!(options.data, ["mode=755", "size=65536k", "nr_inodes=10"]);
+    }
+
+    #[test]
+    fn a_comma_can_be_part_of_a_word() {
+        let options = parse(r#"context="system_u:object_r:tmp_t:s0:c1,c2",size=1m lowerdir=/a\,b:/c,,"#);
+        let words = ["context=system_u:object_r:tmp_t:s0:c1,c2", "size=1m", r"lowerdir=/a\,b:/c"];
+        assert_eq!(options.data, words);
+    }
+
+    #[test]
+    fn a_new_mount_has_no_master() {
+        assert_eq!(parse("rslave").of_new(), 0);
+        assert_eq!(parse("shared slave").of_new(), propagation::PRIVATE);
+        assert_eq!(parse("private slave rshared").of_new(), propagation::SHARED);
+    }
+
+    #[test]
+    fn what_users_may_mount_is_harmless() {
+        let harmless = attribute::NOSUID | attribute::NODEV | attribute::NOEXEC;
+        assert_eq!(parse("user").attributes(), harmless);
+        assert_eq!(parse("users exec").attributes(), attribute::NOSUID | attribute::NODEV);
     }
 }

@@ -6,20 +6,29 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::OutsidePath;
+use crate::cgroup::CgroupPath;
 use crate::feature::identity::Maps;
+use crate::feature::mounts::Instead;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::TreeChange;
 
 /// The tree of the host that takes the place of a new filesystem. A sysfs shows a network namespace and a
 /// cgroup2 a cgroup namespace; who has no power over that namespace may not mount it (sysfs(5),
 /// cgroup_namespaces(7)), as happens in a user namespace. The host's tree shows just the same.
-pub fn instead(filesystem: &str, namespaces: &Namespaces) -> Option<OutsidePath> {
-    let (kind, path) = match filesystem {
-        "sysfs" => (flag::NETWORK, "/sys"),
-        "cgroup2" => (flag::CGROUP, "/sys/fs/cgroup"),
-        _ => return None,
-    };
-    if namespaces.has(kind) { None } else { OutsidePath::new(Path::new("/"), Path::new(path)) }
+///
+/// A cgroup namespace may also be one that was joined and belongs to others, or cgroup v1 may be in the way:
+/// then the directory of the container's own cgroup shows what its namespace would.
+pub fn instead(filesystem: &str, namespaces: &Namespaces, cgroup: &CgroupPath) -> Option<Instead> {
+    let outside = |path: &str| OutsidePath::new(Path::new("/"), Path::new(path));
+    match filesystem {
+        "sysfs" if namespaces.has(flag::NETWORK) => None,
+        "sysfs" => outside("/sys").map(Instead::Ready),
+        "cgroup2" if namespaces.has(flag::CGROUP) => {
+            outside(&format!("/sys/fs/cgroup{cgroup}")).map(Instead::Late)
+        }
+        "cgroup2" => outside("/sys/fs/cgroup").map(Instead::Ready),
+        _ => None,
+    }
 }
 
 /// What is asked of the new filesystem is asked of the whole tree that takes its place.
@@ -29,7 +38,7 @@ pub fn change_instead(change: TreeChange) -> TreeChange {
         clear: 0,
         tree_set: change.tree_set & !change.clear | change.set,
         tree_clear: change.tree_clear | change.clear,
-        propagation: change.propagation,
+        ..change
     }
 }
 
@@ -69,8 +78,15 @@ mod tests {
     #[test]
     fn the_hosts_tree_stands_in_only_for_the_hosts_namespace() {
         let mut namespaces = Namespaces::default();
-        assert!(instead("sysfs", &namespaces).is_some() && instead("proc", &namespaces).is_none());
-        namespaces.new = flag::NETWORK;
-        assert!(instead("sysfs", &namespaces).is_none() && instead("cgroup2", &namespaces).is_some());
+        let cgroup = CgroupPath::absolute("/a/b").unwrap();
+        let outside = |path: &str| OutsidePath::new(Path::new("/"), Path::new(path)).unwrap();
+        assert_eq!(instead("sysfs", &namespaces, &cgroup), Some(Instead::Ready(outside("/sys"))));
+        assert_eq!(instead("proc", &namespaces, &cgroup), None);
+        let hosts = Some(Instead::Ready(outside("/sys/fs/cgroup")));
+        assert_eq!(instead("cgroup2", &namespaces, &cgroup), hosts);
+        namespaces.new = flag::NETWORK | flag::CGROUP;
+        assert_eq!(instead("sysfs", &namespaces, &cgroup), None);
+        let own = Some(Instead::Late(outside("/sys/fs/cgroup/a/b")));
+        assert_eq!(instead("cgroup2", &namespaces, &cgroup), own);
     }
 }

@@ -3,7 +3,7 @@
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
 
-use crate::plan::{Action, HostAction};
+use crate::plan::{Action, HostAction, Ids};
 
 /// The pages of the Linux manual that tell the most about this action, the first one first.
 pub fn pages(action: &Action) -> &'static [&'static str] {
@@ -28,6 +28,9 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::WriteSchemata { .. } | Host::JoinResctrlGroup { .. } => &["write(2)"],
         Host::OpenRoot { .. } => &["open_tree(2)", "mount_setattr(2)", "fchdir(2)"],
         Host::CloneTree { .. } => &["open_tree(2)", "mount_setattr(2)"],
+        Host::MapIds { ids: Ids::Maps { .. }, .. } => &["user_namespaces(7)", "mount_setattr(2)"],
+        Host::MapIds { .. } => &["mount_setattr(2)", "ioctl_ns(2)"],
+        Host::MakeFilesystem { .. } => &["fsopen(2)", "fsconfig(2)", "fsmount(2)", "mount_setattr(2)"],
         Host::FillTmpfs { .. } => &["tmpfs(5)", "fsmount(2)", "openat2(2)", "mount_setattr(2)"],
         Host::OpenNamespace { .. } => &["open(2)", "ioctl_ns(2)"],
         Host::JoinPidNamespace { .. } => &["setns(2)", "pid_namespaces(7)"],
@@ -63,6 +66,8 @@ fn child(operation: &Operation) -> &'static [&'static str] {
         Op::AttachRoot { .. } => &["move_mount(2)", "fchdir(2)"],
         Op::MountNew { .. } => &["fsopen(2)", "fsconfig(2)", "fsmount(2)", "move_mount(2)"],
         Op::MountTree { .. } => &["openat2(2)", "move_mount(2)"],
+        Op::CopyLink { .. } => &["symlink(2)", "openat2(2)"],
+        Op::KeepMount { .. } | Op::Reconfigure { .. } => &["fspick(2)", "fsconfig(2)"],
         Op::ChangeMount { .. } | Op::ReadOnlyRoot {} => &["mount_setattr(2)"],
         Op::MakeDevice { .. } => &["mknod(2)"],
         Op::MakeLink { .. } => &["symlink(2)"],

@@ -22,7 +22,11 @@ fn filled_by(step: &Step) -> Vec<Slot> {
     use Operation as Op;
     match &step.action {
         Action::Host(
-            Host::CloneTree { slot, .. } | Host::FillTmpfs { slot, .. } | Host::OpenNamespace { slot, .. },
+            Host::CloneTree { slot, .. }
+            | Host::MakeFilesystem { slot, .. }
+            | Host::MapIds { slot, .. }
+            | Host::FillTmpfs { slot, .. }
+            | Host::OpenNamespace { slot, .. },
         ) => vec![*slot],
         Action::Host(Host::OpenRoot { .. }) => vec![Slot::ROOT_TREE],
         Action::Host(Host::OpenGate) => vec![Slot::GATE],
@@ -34,6 +38,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
         Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
         Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],
         Action::Child(Op::InstallListener { .. }) => vec![Slot::LISTENER],
+        Action::Child(Op::KeepMount { mount }) => vec![*mount],
         _ => Vec::new(),
     }
 }
@@ -42,8 +47,13 @@ fn filled_by(step: &Step) -> Vec<Slot> {
 fn used(step: &Step) -> Vec<Slot> {
     let mut slots = match &step.action {
         Action::Host(HostAction::JoinPidNamespace { slot }) => vec![*slot],
-        Action::Host(HostAction::FillTmpfs { tree, .. }) => vec![*tree],
         Action::Host(HostAction::SendListener { .. }) => vec![Slot::LISTENER],
+        Action::Host(HostAction::FillTmpfs { tree, change, .. }) => {
+            change.ids.iter().map(|(slot, _)| *slot).chain([*tree]).collect()
+        }
+        Action::Host(HostAction::CloneTree { change, .. } | HostAction::MakeFilesystem { change, .. }) => {
+            change.ids.iter().map(|(slot, _)| *slot).collect()
+        }
         Action::Host(_) => Vec::new(),
         Action::Child(operation) => taken_by(operation),
     };
@@ -59,6 +69,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
             vec![Slot::PROC]
         }
         Op::AttachRoot { tree } => vec![*tree],
+        Op::Reconfigure { mount, .. } => vec![*mount],
         Op::MountTree { tree, .. } => vec![*tree, Slot::ROOT],
         Op::MaskPath { null, .. } => vec![*null, Slot::MASK, Slot::ROOT],
         Op::MountConsole {} => vec![Slot::TERMINAL, Slot::ROOT],
@@ -69,6 +80,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
         Op::Meet {} | Op::Wait {} | Op::Announce {} | Op::InstallListener { .. } => vec![Slot::LINE],
         Op::MountNew { .. }
         | Op::ChangeMount { .. }
+        | Op::CopyLink { .. }
         | Op::MountLocked { .. }
         | Op::MakeDevice { .. }
         | Op::MakeLink { .. }

@@ -2,6 +2,7 @@
 
 use crate_run_plan::Operation as Op;
 use crate_run_plan::slot::Slot;
+use crate_run_sys::mounts::propagation;
 use crate_run_sys::namespaces::flag;
 
 use crate::cgroup::limits::Moment;
@@ -129,6 +130,7 @@ pub fn joins_group(step: &Step) -> bool {
 pub fn opens_for_child(step: &Step) -> bool {
     let trees =
         matches!(host(step), Some(Host::OpenRoot { .. } | Host::CloneTree { .. } | Host::FillTmpfs { .. }));
+    let trees = trees || matches!(host(step), Some(Host::MakeFilesystem { .. }));
     let others =
         matches!(host(step), Some(Host::OpenNamespace { .. } | Host::ConnectConsole { .. } | Host::OpenGate));
     trees || others
@@ -256,11 +258,11 @@ pub fn inside_namespaces(step: &Step) -> bool {
 }
 
 pub fn cuts_propagation(step: &Step) -> bool {
-    matches!(child(step), Some(Op::Propagate { tree, .. }) if *tree != 0)
+    matches!(child(step), Some(Op::Propagate { kind: propagation::SLAVE | propagation::PRIVATE, .. }))
 }
 
 pub fn sets_root_propagation(step: &Step) -> bool {
-    matches!(child(step), Some(Op::Propagate { tree: 0, .. }))
+    matches!(child(step), Some(Op::Propagate { kind: propagation::SHARED | propagation::UNBINDABLE, .. }))
 }
 
 pub fn attaches_root(step: &Step) -> bool {
@@ -271,7 +273,8 @@ pub fn attaches_root(step: &Step) -> bool {
 pub fn mounts(step: &Step) -> bool {
     let mounts =
         matches!(child(step), Some(Op::MountNew { .. } | Op::MountTree { .. } | Op::ChangeMount { .. }));
-    let mounts = mounts || matches!(child(step), Some(Op::MountLocked { .. }));
+    let mounts = mounts || matches!(child(step), Some(Op::MountLocked { .. } | Op::CopyLink { .. }));
+    let mounts = mounts || matches!(child(step), Some(Op::Reconfigure { .. }));
     mounts && step.feature == "mounts"
 }
 

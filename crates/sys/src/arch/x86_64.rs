@@ -105,6 +105,7 @@ pub const MOVE_MOUNT: usize = 429;
 pub const FSOPEN: usize = 430;
 pub const FSCONFIG: usize = 431;
 pub const FSMOUNT: usize = 432;
+pub const FSPICK: usize = 433;
 pub const CLONE3: usize = 435;
 pub const CLOSE_RANGE: usize = 436;
 pub const OPENAT2: usize = 437;
