@@ -142,6 +142,23 @@ fn output_for_a_program_has_no_carriage_returns() {
 }
 
 #[test]
+fn what_a_failing_hook_said_is_shown() {
+    let Some(world) = World::new("what_a_failing_hook_said_is_shown") else { return };
+    let container = world.container("a", |value| {
+        with_terminal(value, &["true"]);
+        let hook = json!({ "path": "/bin/sh", "args": ["sh", "-c", "echo for this reason >&2; exit 3"] });
+        value["hooks"] = json!({ "startContainer": [hook] });
+    });
+    let output = container.run(&[]).exits(1);
+    assert_eq!(output.stdout, "for this reason\n");
+    assert!(
+        output.sentence().contains("error running startContainer hook #0: exit status 3"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
 fn the_callers_terminal_is_raw_meanwhile_and_restored_after() {
     let Some(world) = World::new("the_callers_terminal_is_raw_meanwhile_and_restored_after") else { return };
     let container =

@@ -91,6 +91,9 @@ impl Bundle {
         };
         let mounts = mounts::resolve(spec, directory, &cgroup.path);
         let identity = identity::resolve(spec, &namespaces);
+        let process = process::resolve(spec);
+        let environment = process::added_environment(spec, &rootfs, identity.uid);
+        let hooks = hooks::resolve(spec, &[process.environment.as_slice(), &environment].concat());
         Ok(Self {
             directory: source.directory.clone(),
             annotations: spec.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
@@ -106,9 +109,9 @@ impl Bundle {
             labels: lsm::resolve(spec),
             limits: limits::resolve(spec),
             cgroup_owner: cgroup::owner(spec, &namespaces, &identity, host),
-            environment: process::added_environment(spec, &rootfs, identity.uid),
-            process: process::resolve(spec),
-            hooks: hooks::resolve(spec),
+            environment,
+            process,
+            hooks,
             null_streams: devices::null_streams(),
             warnings: found,
             namespaces,

@@ -10,7 +10,7 @@ use crate::plan::compile::compile;
 use crate::plan::request::Gate;
 use crate::state::{ContainerId, lifecycle};
 
-use crate::launch::foreground::{Watch, attend};
+use crate::launch::foreground::{Watch, attend, show_remains};
 
 /// Answers the exit status: the program's own in the foreground, 0 when detached.
 pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
@@ -33,7 +33,10 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     }
     let plan = compile(&bundle, &request);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
-    making::make(&mut launch, log)?;
+    if let Err(error) = making::make(&mut launch, log) {
+        launch.remains.take().into_iter().for_each(show_remains);
+        return Err(error);
+    }
     let (Some(container), Some(record)) = (launch.container.take(), launch.record.take()) else {
         return Ok(0);
     };

@@ -14,7 +14,7 @@
 //! OCI: config.md, POSIX-platform Hooks; runtime.md, Lifecycle.
 
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate_run_plan::Operation;
@@ -90,13 +90,13 @@ fn hook(entry: &HookEntry, without: &[String], at: Pointer) -> Hook {
     }
 }
 
-pub fn resolve(spec: &Spec) -> Hooks {
-    let of_host = vec![HOOK_PATH.to_owned()];
-    let of_process = spec.process().as_ref().and_then(|process| process.env().clone()).unwrap_or_default();
+/// The hooks; `of_program` is the environment of the container's program.
+pub fn resolve(spec: &Spec, of_program: &[String]) -> Hooks {
+    let of_host = [HOOK_PATH.to_owned()];
     let [prestart, create_runtime, create_container, start_container, poststart, poststop] =
         lists(spec).map(|(name, entries)| {
             let at = Pointer::from("/hooks").key(name);
-            let without = if name == "startContainer" { &of_process } else { &of_host };
+            let without = if name == "startContainer" { of_program } else { &of_host };
             entries.iter().enumerate().map(|(index, entry)| hook(entry, without, at.index(index))).collect()
         });
     Hooks { prestart, create_runtime, create_container, start_container, poststart, poststop }
@@ -137,8 +137,7 @@ pub fn before_pivot(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
     }
     for hook in &hooks.create_container {
         let why = "the engine acts inside, while the host's files are still in sight";
-        let run = in_child(hook, &state.bundle, state, Status::Creating);
-        plan.child(FEATURE, run, why).at(hook.at.clone());
+        plan.child(FEATURE, in_child(hook, state, Status::Creating), why).at(hook.at.clone());
     }
 }
 
@@ -146,19 +145,16 @@ pub fn before_pivot(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
 pub fn before_program(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
     for hook in &hooks.start_container {
         let why = "the image's own preparation, with the powers of the program";
-        let run = in_child(hook, Path::new("/"), state, Status::Created);
-        plan.child(FEATURE, run, why).at(hook.at.clone());
+        plan.child(FEATURE, in_child(hook, state, Status::Created), why).at(hook.at.clone());
     }
 }
 
-/// A hook of the host starts in the bundle: in the image's root a name without a slash would find the image's files.
-fn in_child(hook: &Hook, directory: &Path, state: &HookState, status: Status) -> Operation {
+fn in_child(hook: &Hook, state: &HookState, status: Status) -> Operation {
     let text = |text: &str| CString::new(text).expect("findings refuse NUL");
     let texts = |list: &[String]| list.iter().map(|entry| text(entry)).collect();
     let (before, after) = state.around_pid(status.word());
     Operation::RunHook {
         path: text(&hook.path.to_string_lossy()),
-        directory: text(&directory.to_string_lossy()),
         arguments: texts(&hook.arguments),
         environment: texts(&hook.environment),
         timeout: hook.timeout.map_or(0, |timeout| timeout.as_secs().clamp(1, u32::MAX.into()) as u32),

@@ -91,6 +91,24 @@ pub fn attend(watch: Watch, pid: i32, pidfd: &OwnedFd, terminal: Option<OwnedFd>
     Ok(status)
 }
 
+/// Shows what is in the terminal of a container that came to nothing: a hook may have said there why. `master` is its
+/// master side. A caller who does not read within a second does not want to know.
+pub fn show_remains(master: OwnedFd) {
+    let (input, output) = (stdin(), stdout());
+    let Ok(mut relay) = Relay::new(master, input.as_fd(), output.as_fd()) else { return };
+    for _ in 0..LAST_READS {
+        if relay.fetch() != Arrival::Bytes {
+            return;
+        }
+        while relay.holds_output() {
+            match ready([relay.output_interest(output.as_fd())], Some(&LOOK)) {
+                Ok([events]) if !events.is_empty() => relay.show(),
+                _ => return,
+            }
+        }
+    }
+}
+
 /// The caller's terminal on one side, the container's on the other. Dropping it restores the caller's.
 struct Desk<'a> {
     relay: Relay<'a>,

@@ -52,6 +52,8 @@ pub struct Launch<'a> {
     pub(super) pid_file: Option<PathBuf>,
     pub line: Option<Line>,
     pub newborn: Option<Born>,
+    /// The master side of the terminal of a container that came to nothing.
+    pub remains: Option<OwnedFd>,
     /// What is to be told beside the error.
     pub warnings: Vec<String>,
 }
@@ -84,6 +86,7 @@ impl<'a> Launch<'a> {
             pid_file: None,
             line: None,
             newborn: None,
+            remains: None,
             warnings: Vec::new(),
         }
     }

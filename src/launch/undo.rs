@@ -45,7 +45,7 @@ impl Launch<'_> {
     fn undo(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         self.slots.clear();
-        self.line = None;
+        self.remains = self.line.take().and_then(|line| line.terminal);
         let _ = self.return_home();
         let was_born = self.newborn.is_some();
         if let Some(born) = self.newborn.take() {

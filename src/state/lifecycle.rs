@@ -213,7 +213,7 @@ pub fn poststart(container: &Container, record: &Record) -> Result<(), Error> {
 fn later_hooks(container: &Container, record: &Record) -> Result<hooks::Hooks, Error> {
     let source =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
-    Ok(hooks::resolve(&source.spec))
+    Ok(hooks::resolve(&source.spec, &[]))
 }
 
 fn hook_state(id: &ContainerId, record: &Record) -> HookState {

@@ -15,8 +15,6 @@ use crate::failure::{Failure, Named, Outcome};
 pub struct Hook<'p> {
     /// The program.
     pub path: &'p CStr,
-    /// Where it starts.
-    pub directory: &'p CStr,
     /// argv, from its zeroth entry.
     pub arguments: Texts<'p>,
     /// The environment, exactly.
@@ -78,11 +76,7 @@ fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
 }
 
 fn become_hook(hook: &Hook, state: Fd, arguments: &Table, environment: &Table) -> ! {
-    // Mapped to an ordinary user, root of a user namespace may not be allowed into the bundle.
-    let ready = files::change_directory(hook.directory)
-        .or_else(|_| files::change_directory(c"/"))
-        .and_then(|()| files::dup_to(state, Fd(0)))
-        .and_then(|()| files::close_on_exec_from(3));
+    let ready = files::dup_to(state, Fd(0)).and_then(|()| files::close_on_exec_from(3));
     if ready.is_ok() {
         let _ = process::replace(Fd::CWD, hook.path, arguments, environment, 0);
     }

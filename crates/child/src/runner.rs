@@ -191,8 +191,8 @@ impl Runner {
             Sealed::EnterDirectory { path, attempt } => execute::enter_directory(self, path, attempt),
             Sealed::FindExecutable { candidates, name } => execute::find(self, candidates, name),
             Sealed::Park { gate } => execute::park(self, gate),
-            Sealed::RunHook { path, directory, arguments, environment, timeout, before, after } => {
-                hook::run(&hook::Hook { path, directory, arguments, environment, timeout, before, after })
+            Sealed::RunHook { path, arguments, environment, timeout, before, after } => {
+                hook::run(&hook::Hook { path, arguments, environment, timeout, before, after })
             }
             Sealed::SetUmask { mask } => {
                 files::set_umask(mask);

@@ -219,8 +219,8 @@ operations! {
     53 FindExecutable { candidates: Texts, name: Text }
     /// Waits at the gate until `start` comes.
     54 Park { gate: Slot }
-    /// Runs a hook in `directory` and waits for it; the state it reads is `before`, its pid, `after`.
-    55 RunHook { path: Text, directory: Text, arguments: Texts, environment: Texts, timeout: Number,
+    /// Runs a hook and waits for it; the state it reads is `before`, its pid, `after`.
+    55 RunHook { path: Text, arguments: Texts, environment: Texts, timeout: Number,
                  before: Bytes, after: Bytes }
     /// umask(2).
     56 SetUmask { mask: Number }
