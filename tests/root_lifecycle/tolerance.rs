@@ -36,7 +36,7 @@ fn unknown_members_are_ignored_everywhere() {
         value["linux"]["personality"] = json!({ "domain": "LINUX" });
         value["linux"]["devices"] = json!([{ "path": "/dev/pipe", "type": "p" }]);
         value["linux"]["resources"] = json!({
-            "devices": [{ "allow": false, "access": "rwm" }], "memory": {}, "cpu": {},
+            "devices": [{ "allow": false, "access": "rwm" }], "memory": {}, "cpu": {}, "pids": {},
             "blockIO": {}, "network": {}
         });
         value["linux"]["seccomp"]["syscalls"][0]["args"] =
