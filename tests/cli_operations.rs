@@ -22,7 +22,7 @@ impl Place {
         fs::write(self.0.join("bundle/config.json"), config.to_string()).expect("config.json");
     }
 
-    /// What crate-run says with these words: standard output if it succeeds, else its first complaint.
+    /// What crate-run says with these words: standard output if it succeeds, else its complaints.
     fn run(&self, words: &[&str]) -> Result<String, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crate-run"));
         command.arg("--root").arg(self.0.join("root")).args(words).current_dir(&self.0).stdin(Stdio::null());
@@ -30,12 +30,12 @@ impl Place {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         match output.status.code() {
             Some(0) => Ok(text(output.stdout)),
-            Some(1) => Err(text(output.stderr).lines().next().expect("a line").to_owned()),
+            Some(1) => Err(text(output.stderr)),
             _ => panic!("{words:?}: {output:?}"),
         }
     }
 
-    /// The complaint about a configuration; nothing is made of it.
+    /// The complaints about a configuration; nothing is made of it.
     #[track_caller]
     fn refuses(&self, config: &Value) -> String {
         self.configure(config);
@@ -87,7 +87,7 @@ fn each_operation_asks_for_its_container() {
         let said = place.run(&[verb]).expect_err("no id");
         assert!(said.starts_with("crate-run: missing argument: <ID>"), "{verb}: {said}");
         let said = place.run(&[verb, "nobody"]).expect_err("no such container");
-        assert_eq!(said, "crate-run: container does not exist: nobody");
+        assert_eq!(said, "crate-run: container does not exist: nobody\n");
     }
     let said = place.run(&["create", "--bundle", "bundle"]).expect_err("no id");
     assert!(said.starts_with("crate-run: missing argument: <ID>"), "{said}");
@@ -116,7 +116,8 @@ fn what_is_required_is_missed() {
     ];
     for (pointer, end) in cases {
         let said = place.refuses(&without(pointer));
-        assert!(said.starts_with("crate-run: config.json:") && said.ends_with(end), "{pointer}: {said}");
+        let first = said.lines().next().expect("a line");
+        assert!(first.starts_with("crate-run: config.json:") && first.ends_with(end), "{pointer}: {said}");
     }
 }
 
@@ -128,7 +129,7 @@ fn annotations_are_words_under_names() {
         assert!(said.contains("(/annotations"), "{wrong}: {said}");
     }
     let said = place.refuses(&with("/annotations", json!({ "": "x" })));
-    assert!(said.ends_with("the key of an annotation must not be empty (/annotations)"), "{said}");
+    assert!(said.contains("the key of an annotation must not be empty (/annotations)"), "{said}");
 }
 
 /// The steps of a configuration in words, without their places in the text.
@@ -153,4 +154,56 @@ fn the_order_of_members_means_nothing() {
         "root":{"readonly":true,"path":"rootfs"},"hostname":"x","ociVersion":"1.2.0"}"#;
     let steps = [steps(&place, one), steps(&place, other)];
     assert!(steps[0].len() > 10 && steps[0] == steps[1]);
+}
+
+#[test]
+fn paths_in_the_container_are_absolute() {
+    let place = Place::new("paths");
+    for list in ["/linux/maskedPaths", "/linux/readonlyPaths"] {
+        let said = place.refuses(&with(list, json!(["/proc/keys", "proc/keys"])));
+        assert!(said.contains(&format!("is not absolute ({list}/1)")), "{said}");
+    }
+}
+
+#[test]
+fn words_of_single_fields_are_known() {
+    let place = Place::new("words");
+    let device = |kind: &str| json!([{ "path": "/dev/x", "type": kind, "major": 1, "minor": 3 }]);
+    let seccomp = |change: fn(&mut Value)| {
+        let mut profile = json!({
+            "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ERRNO",
+                           "args": [{ "index": 0, "value": 1, "op": "SCMP_CMP_EQ" }] }]
+        });
+        change(&mut profile);
+        profile
+    };
+    let cases = [
+        ("/linux/devices", device("x"), "/linux/devices/0"),
+        ("/linux/devices", device(""), "/linux/devices/0"),
+        ("/linux/timeOffsets", json!({ "realtime": { "secs": 1 } }), "/linux/timeOffsets"),
+        ("/linux/namespaces", json!([{ "type": "mount" }, { "type": "disk" }]), "/linux/namespaces/1"),
+        (
+            "/linux/seccomp",
+            seccomp(|profile| drop(profile.as_object_mut().expect("an object").remove("defaultAction"))),
+            "/linux/seccomp",
+        ),
+        ("/linux/seccomp", seccomp(|profile| profile["defaultAction"] = json!("ALLOW")), "/linux/seccomp"),
+        (
+            "/linux/seccomp",
+            seccomp(|profile| profile["syscalls"][0]["action"] = json!("SCMP_ACT_ASK")),
+            "/linux/seccomp",
+        ),
+        (
+            "/linux/seccomp",
+            seccomp(|profile| profile["syscalls"][0]["args"][0]["op"] = json!("SCMP_CMP_NOT")),
+            "/linux/seccomp",
+        ),
+        ("/linux/seccomp", seccomp(|profile| profile["architectures"][0] = json!("X86")), "/linux/seccomp"),
+        ("/linux/seccomp", seccomp(|profile| profile["flags"] = json!(["TSYNC"])), "/linux/seccomp"),
+    ];
+    for (pointer, value, at) in cases {
+        let said = place.refuses(&with(pointer, value.clone()));
+        assert!(said.contains(&format!("({at}")), "{value}: {said}");
+    }
 }

@@ -78,3 +78,14 @@ fn sections_of_other_platforms_are_ignored() {
     });
     assert_eq!(said, "inside\n");
 }
+
+/// As old tools write it (config.md, Mounts).
+#[test]
+fn a_relative_destination_counts_from_the_root() {
+    let Some(world) = World::new("a_relative_destination_counts_from_the_root") else { return };
+    let said = world.says(&["sh", "-c", "cd /; stat -f -c %T /mnt"], |value| {
+        value["process"]["cwd"] = json!("/home");
+        config::mount(value, "mnt", "tmpfs", "tmpfs", &[]);
+    });
+    assert_eq!(said, "tmpfs\n");
+}
