@@ -46,7 +46,7 @@ impl Host {
         }
     }
 
-    /// A machine for tests: new enough, all-powerful, without security modules.
+    /// A machine for tests: new enough, all-powerful, with both security modules.
     pub fn for_tests() -> Self {
         Self {
             kernel: (6, 12),
@@ -54,7 +54,7 @@ impl Host {
             grantable: (1 << 41) - 1,
             nested: false,
             killable_notification: true,
-            modules: Vec::new(),
+            modules: vec!["apparmor", "selinux"],
             resctrl: Some("/sys/fs/resctrl".into()).into(),
         }
     }

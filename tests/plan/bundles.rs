@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate_run::bundle::{Bundle, Source};
 use crate_run::feature::keyring::Keyring;
-use crate_run::feature::lsm::Labels;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::plan::Plan;
@@ -18,8 +17,6 @@ use serde_json::{Value, json};
 pub struct Wish {
     pub config: String,
     pub request: Request,
-    /// Security labels; no test machine has the modules that would let them through the check.
-    pub labels: Labels,
     /// As if a standard stream of the runtime were /dev/null.
     pub null_streams: bool,
 }
@@ -33,7 +30,7 @@ pub fn request() -> Request {
 
 impl Wish {
     pub fn new(config: String) -> Self {
-        Self { config, request: request(), labels: Labels::default(), null_streams: false }
+        Self { config, request: request(), null_streams: false }
     }
 
     pub fn source(&self) -> Source {
@@ -46,7 +43,6 @@ impl Wish {
         let (source, request) = (self.source(), &self.request);
         let checked = Bundle::check(&source, &Host::for_tests(), &request.id, &request.master);
         let mut bundle = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.config));
-        bundle.labels = self.labels.clone();
         bundle.null_streams = self.null_streams;
         compile(&bundle, request)
     }

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod explain;
+mod labels;
 mod meeting;
 mod order;
 mod random;

@@ -2,7 +2,6 @@
 
 use crate_run::bundle::path::OutsidePath;
 use crate_run::feature::keyring::Keyring;
-use crate_run::feature::lsm::Labels;
 use crate_run::feature::terminal::Master;
 use crate_run::plan::request::Gate;
 use proptest::prelude::*;
@@ -69,6 +68,13 @@ fn wish(tape: &mut Tape) -> Wish {
         |kind: &str| namespaces.iter().any(|entry| entry["type"] == kind && entry.get("path").is_none());
     config["linux"] = linux(tape, &own, &makes);
     config["process"] = process(tape);
+    for (name, label) in
+        [("apparmorProfile", "profile"), ("selinuxLabel", "system_u:system_r:container_t:s0")]
+    {
+        if tape.yes() {
+            config["process"][name] = label.into();
+        }
+    }
     config["root"]["readonly"] = tape.yes().into();
     config["mounts"] = mounts(tape);
     config["hooks"] = hooks(tape);
@@ -94,10 +100,6 @@ fn wish(tape: &mut Tape) -> Wish {
     wish.request.pid_file = tape.yes().then(|| path("/run/pid"));
     wish.request.pidfd_socket = tape.yes().then(|| path("/run/pidfd"));
     wish.null_streams = tape.yes();
-    wish.labels = Labels {
-        apparmor: tape.yes().then(|| "profile".to_owned()),
-        selinux: tape.yes().then(|| "system_u:system_r:container_t:s0".to_owned()),
-    };
     wish
 }
 

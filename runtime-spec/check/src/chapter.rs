@@ -14,6 +14,10 @@ pub struct Chapter {
     pub title: String,
     /// The file of the specification, such as `config-linux.md`.
     pub specification: String,
+    /// How the tests get at what a test machine cannot offer. For people.
+    #[expect(dead_code)]
+    #[serde(default)]
+    note: Option<String>,
     /// Topic, then name: `[mounts.order]` is the clause `mounts.order`.
     #[serde(flatten)]
     topics: BTreeMap<String, BTreeMap<String, Clause>>,
@@ -32,7 +36,7 @@ pub struct Clause {
     /// `FILE:FUNCTION`, from the top of the repository. Each test fails when the clause is broken.
     #[serde(default)]
     pub tests: Vec<String>,
-    /// How the tests get at what this machine cannot offer. For people.
+    /// The same as for the chapter, and where we take a liberty.
     #[expect(dead_code)]
     #[serde(default)]
     note: Option<String>,
