@@ -47,6 +47,7 @@
 //! | terminal | `src/feature/terminal.rs` | pty(7) | `process.terminal`, `consoleSize` |
 //! | session keyring | `src/feature/keyring.rs` | keyrings(7) | |
 //! | hooks | `src/feature/hooks.rs` | execve(2) | `hooks` |
+//! | another program enters | `src/plan/enter.rs` | setns(2), pidfd_open(2) | |
 //! | gate | `src/launch/start.rs` | unix(7) | |
 //! | limits of a process | `src/feature/limits.rs` | setrlimit(2) | `process.rlimits`, `oomScoreAdj` |
 //! | capabilities | `src/feature/capabilities.rs` | capabilities(7) | `process.capabilities` |

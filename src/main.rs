@@ -8,7 +8,7 @@ use crate_run::cli::args::{self, Invocation, Verb};
 use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
-use crate_run::cli::{create, doctor, explain, features, inspect, making, run, validate};
+use crate_run::cli::{create, doctor, exec, explain, features, inspect, making, run, validate};
 use crate_run::error::Error;
 use crate_run::launch::start;
 use crate_run::state::lifecycle::{self, Manner, Reach};
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Err(error) => {
             log.failure(&error.to_string(), &error.headline());
             log.details(&error.details());
-            ExitCode::FAILURE
+            ExitCode::from(invocation.verb.failure())
         }
     }
 }
@@ -64,12 +64,15 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
             let reach = if verb.all { Reach::All } else { Reach::First };
             lifecycle::kill(&making::store(global)?, &making::id(&verb.id)?, verb.signal, reach).map(|()| 0)
         }
+        Verb::Pause(verb) => lifecycle::pause(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
+        Verb::Resume(verb) => lifecycle::resume(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
         Verb::Delete(verb) => {
             let manner = if verb.force { Manner::Forced } else { Manner::Polite };
             let deleted = lifecycle::delete(&making::store(global)?, &making::id(&verb.id)?, manner)?;
             making::tell(&deleted, log);
             Ok(0)
         }
+        Verb::Exec(verb) => exec::exec(global, verb, log),
         Verb::List(verb) => show(inspect::list(global, verb, log)?),
         Verb::Spec(verb) => {
             let audience = if verb.rootless { Audience::caller() } else { Audience::Root };

@@ -79,17 +79,23 @@ impl Hierarchy {
 
     /// The cgroup of this process, from /proc/self/cgroup: `/a/b`, as seen from its cgroup namespace.
     pub fn own_cgroup() -> Result<String, CgroupError> {
-        let unknown = |found: &str| CgroupError::NoHierarchy {
-            place: PathBuf::from("/proc/self/cgroup"),
-            found: found.to_owned(),
-        };
-        // One line for each hierarchy; more than a page of them does not happen.
-        let mut text = String::with_capacity(4096);
-        std::fs::File::open("/proc/self/cgroup")
-            .and_then(|mut file| file.read_to_string(&mut text))
-            .map_err(|error| unknown(&error.to_string()))?;
-        own_cgroup_in(&text).map(str::to_owned).ok_or_else(|| unknown("it has no line that starts with 0::"))
+        cgroup_in(Path::new("/proc/self/cgroup"))
     }
+
+    /// The same for another process.
+    pub fn cgroup_of(pid: i32) -> Result<String, CgroupError> {
+        cgroup_in(Path::new(&format!("/proc/{pid}/cgroup")))
+    }
+}
+
+fn cgroup_in(file: &Path) -> Result<String, CgroupError> {
+    let unknown = |found: &str| CgroupError::NoHierarchy { place: file.to_owned(), found: found.to_owned() };
+    // One line for each hierarchy; more than a page of them does not happen.
+    let mut text = String::with_capacity(4096);
+    std::fs::File::open(file)
+        .and_then(|mut file| file.read_to_string(&mut text))
+        .map_err(|error| unknown(&error.to_string()))?;
+    own_cgroup_in(&text).map(str::to_owned).ok_or_else(|| unknown("it has no line that starts with 0::"))
 }
 
 /// The v2 line of /proc/PID/cgroup is the one of hierarchy 0 with no controllers.

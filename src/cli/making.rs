@@ -56,7 +56,8 @@ pub fn id(name: &str) -> Result<ContainerId, Error> {
     ContainerId::new(name).map_err(Error::Usage)
 }
 
-fn absolute(path: &Path) -> Result<OutsidePath, Error> {
+/// The path as it is from everywhere.
+pub fn absolute(path: &Path) -> Result<OutsidePath, Error> {
     let here = std::env::current_dir()
         .map_err(|error| Error::file("find the working directory of", Path::new("crate-run"), error))?;
     OutsidePath::new(&here, path).ok_or_else(|| Error::Usage("a path holds a NUL character".to_owned()))
@@ -88,18 +89,24 @@ pub fn prepare(
     let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
     let pidfd_socket = making.pidfd_socket.as_deref().map(absolute).transpose()?;
     let mut bundle = Bundle::check(&source, &host, &id, &master)?;
-    if master == Master::Foreground {
-        if let Some(size) = CallerTerminal::of(stdin().as_fd(), stdout().as_fd()).size() {
-            bundle.terminal = bundle.terminal.or_sized(size.ws_row, size.ws_col);
-        }
-        if !stdout().is_terminal() {
-            bundle.terminal = bundle.terminal.read_by_a_program();
-        }
-    }
+    fit_terminal(&mut bundle, &master);
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
     let preserved = making.preserve_fds;
     let request = Request { id, gate, master, preserved, keyring, pid_file, pidfd_socket };
     Ok(Order { source, bundle, request })
+}
+
+/// A terminal that the caller sees gets the size of the caller's, and plain line ends where nobody sees it.
+pub fn fit_terminal(bundle: &mut Bundle, master: &Master) {
+    if *master != Master::Foreground {
+        return;
+    }
+    if let Some(size) = CallerTerminal::of(stdin().as_fd(), stdout().as_fd()).size() {
+        bundle.terminal = bundle.terminal.or_sized(size.ws_row, size.ws_col);
+    }
+    if !stdout().is_terminal() {
+        bundle.terminal = bundle.terminal.read_by_a_program();
+    }
 }
 
 /// Carries out the plan. What the configuration asks for and does not get is told when the container is made:

@@ -5,6 +5,7 @@ pub mod args;
 pub mod argv;
 pub mod create;
 pub mod doctor;
+pub mod exec;
 pub mod explain;
 pub mod features;
 pub mod inspect;

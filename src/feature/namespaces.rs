@@ -249,6 +249,17 @@ pub fn steps(namespaces: &Namespaces, opened: &[Opened], plan: &mut Plan) {
     }
 }
 
+/// The CLONE_NEW* flags of those namespaces of a process that are not our own.
+pub fn foreign(pid: i32) -> u64 {
+    let (own, its) = (observe(std::process::id() as i32), observe(pid));
+    let differs = |kind: &&u64| {
+        let of =
+            |all: &[(&str, u64)]| all.iter().find(|(name, _)| *name == name_of(**kind)).map(|found| found.1);
+        of(&own) != of(&its)
+    };
+    KINDS.iter().filter(differs).fold(0, |kinds, kind| kinds | kind)
+}
+
 /// The namespaces of a process, as (word, inode number), from /proc/PID/ns.
 pub fn observe(pid: i32) -> Vec<(&'static str, u64)> {
     use std::os::unix::fs::MetadataExt;

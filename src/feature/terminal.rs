@@ -108,6 +108,16 @@ pub fn prepare(master: &Master, plan: &mut Plan) {
 
 /// In the view: makes the pty and sends its master side away.
 pub fn steps(terminal: Terminal, master: &Master, mounts: &[Mount], uid: u32, plan: &mut Plan) {
+    open(terminal, uid, plan);
+    if terminal != Terminal::None && !mounts::is_bound(mounts, "/dev") {
+        let why = "programs look for the console there";
+        plan.child(FEATURE, Operation::MountConsole {}, why).at("/process/terminal");
+    }
+    send(terminal, master, plan);
+}
+
+/// Makes the pty.
+pub fn open(terminal: Terminal, uid: u32, plan: &mut Plan) {
     let Terminal::Pty { rows, columns, line_ends } = terminal else { return };
     let open = Operation::OpenTerminal { rows: rows.into(), columns: columns.into(), uid };
     let why = "a pty of the container's own devpts; both sides are reached by descriptor, never by path";
@@ -116,9 +126,12 @@ pub fn steps(terminal: Terminal, master: &Master, mounts: &[Mount], uid: u32, pl
         let why = "the output goes to a file or a program: a carriage return would be a foreign character";
         plan.child(FEATURE, Operation::PlainLineEnds {}, why).at("/process/terminal");
     }
-    if !mounts::is_bound(mounts, "/dev") {
-        let why = "programs look for the console there";
-        plan.child(FEATURE, Operation::MountConsole {}, why).at("/process/terminal");
+}
+
+/// Sends the master side away.
+pub fn send(terminal: Terminal, master: &Master, plan: &mut Plan) {
+    if terminal == Terminal::None {
+        return;
     }
     let to = if matches!(master, Master::Socket(_)) { Slot::CONSOLE } else { Slot::LINE };
     let why = "whoever holds the master side reads and writes the container";

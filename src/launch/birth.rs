@@ -43,7 +43,7 @@ impl Launch<'_> {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
         }
         let cradle = Box::leak(Box::new(Cradle::new()));
-        let into = self.cgroup.as_ref().map(host::borrowed);
+        let into = self.cgroup.as_ref().or(self.place.as_ref()).map(host::borrowed);
         let newborn = give_birth(cradle, host::borrowed(&image), c"crate-run", kinds, into)
             .map_err(|errno| self.birth_cause(errno))?;
         self.line = Some(line);
@@ -76,7 +76,12 @@ impl Launch<'_> {
     }
 
     pub(super) fn birth_cause(&self, errno: Errno) -> Cause {
-        match self.cgroup.as_ref().and_then(|cgroup| cgroup.why_not_born(errno.0.into())) {
+        match self
+            .cgroup
+            .as_ref()
+            .or(self.place.as_ref())
+            .and_then(|cgroup| cgroup.why_not_born(errno.0.into()))
+        {
             Some(why) => Cause::Said(format!("clone3(2) answered: {errno}: {why}")),
             None => Cause::Call("clone3(2)", errno),
         }

@@ -10,6 +10,7 @@ pub mod caller;
 mod cause;
 mod connection;
 mod copyup;
+mod enter;
 mod failure;
 mod filesystem;
 pub mod foreground;

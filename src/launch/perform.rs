@@ -43,10 +43,13 @@ pub struct Launch<'a> {
     /// A pid namespace was entered for our children; this is the way back.
     pub(super) own_pids: Option<OwnedFd>,
     pub(super) hierarchy: Option<Hierarchy>,
+    /// The cgroup that was made for the container.
     pub(super) cgroup: Option<Cgroup>,
     pub(super) resctrl: Option<Tree>,
     /// The groups of resctrl that were made here, outermost first.
     pub(super) groups_made: Vec<Group>,
+    /// The cgroup of somebody else, in which the newborn is to be born.
+    pub(super) place: Option<Cgroup>,
     pub container: Option<Container>,
     pub record: Option<Record>,
     pub(super) pid_file: Option<PathBuf>,
@@ -81,6 +84,7 @@ impl<'a> Launch<'a> {
             cgroup: None,
             resctrl: None,
             groups_made: Vec::new(),
+            place: None,
             container: None,
             record: None,
             pid_file: None,
@@ -187,6 +191,8 @@ impl<'a> Launch<'a> {
             HostAction::OpenNamespace { path, kind, slot } => {
                 self.open_namespace(path.as_path(), *kind, *slot)
             }
+            HostAction::OpenContainer { process, slot } => self.open_container(process, *slot),
+            HostAction::OpenCgroup { path } => self.open_cgroup(path),
             HostAction::JoinPidNamespace { slot } => self.join_pids(*slot),
             HostAction::OpenGate => self.open_gate(),
             HostAction::ConnectConsole { path } => {

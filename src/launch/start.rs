@@ -45,6 +45,9 @@ pub fn start(store: &Store, id: &ContainerId, warnings: &mut Vec<String>) -> Res
                 "cannot start a container that is still being made: {id}"
             )));
         }
+        Status::Paused => {
+            return Err(Error::WrongState(format!("cannot start a paused container: {id}; resume it first")));
+        }
         Status::Running => {
             return Err(Error::WrongState(format!("cannot start an already running container: {id}")));
         }

@@ -110,7 +110,7 @@ fn gate(b: &Bundle, request: &Request, plan: &mut Plan) {
 }
 
 /// From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
-fn power(b: &Bundle, request: &Request, plan: &mut Plan) {
+pub(super) fn power(b: &Bundle, request: &Request, plan: &mut Plan) {
     plan.phase(Phase::Power);
     limits::steps(&b.limits, &b.namespaces, plan);
     process::close_descriptors(request.preserved, plan);
@@ -142,7 +142,7 @@ fn verify(b: &Bundle, plan: &mut Plan) {
 }
 
 /// The last word is said before the filter, which need not allow it.
-fn exec(b: &Bundle, plan: &mut Plan) {
+pub(super) fn exec(b: &Bundle, plan: &mut Plan) {
     plan.phase(Phase::Exec);
     process::announce(plan);
     if b.process.no_new_privileges {
@@ -191,7 +191,7 @@ fn gate_waits(request: &Request, plan: &mut Plan) {
     }
 }
 
-fn new_session(plan: &mut Plan) {
+pub(super) fn new_session(plan: &mut Plan) {
     let why = "no controlling terminal of the host: what is typed there cannot be faked from inside";
     plan.child("terminal", Operation::NewSession {}, why);
 }

@@ -44,6 +44,8 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::MakeFilesystem { .. } => "MakeFilesystem",
         Host::FillTmpfs { .. } => "FillTmpfs",
         Host::OpenNamespace { .. } => "OpenNamespace",
+        Host::OpenContainer { .. } => "OpenContainer",
+        Host::OpenCgroup { .. } => "OpenCgroup",
         Host::JoinPidNamespace { .. } => "JoinPidNamespace",
         Host::OpenGate => "OpenGate",
         Host::ConnectConsole { .. } => "ConnectConsole",
@@ -104,6 +106,8 @@ fn host(action: &HostAction) -> String {
         HostAction::OpenNamespace { path, kind, .. } => {
             format!("open the {} namespace {path}", name_of(*kind))
         }
+        HostAction::OpenContainer { process, .. } => format!("open the container's process {}", process.pid),
+        HostAction::OpenCgroup { path } => format!("open the cgroup {path}"),
         HostAction::JoinPidNamespace { .. } => "enter the pid namespace for children".to_owned(),
         HostAction::OpenGate => "open the gate for start".to_owned(),
         HostAction::ConnectConsole { path } => format!("connect to the console socket {path}"),
@@ -153,6 +157,9 @@ fn child(operation: &Operation) -> String {
         Op::JoinNamespace { kind, .. } => format!("join the {} namespace", name_of(*kind)),
         Op::LeaveNamespaces { kinds: mask } => format!("make a new {} namespace", kinds(*mask)),
         Op::EnterTime { .. } => "set the clock offsets and enter the time namespace".to_owned(),
+        Op::EnterContainer { kinds: mask, .. } => {
+            format!("enter the container's namespaces: {}", kinds(*mask))
+        }
         Op::OpenProc {} => "make a private procfs".to_owned(),
         Op::Rebirth { .. } => "be born once more, inside the joined namespaces".to_owned(),
         Op::Propagate { kind, tree } => {

@@ -2,6 +2,7 @@
 
 pub mod compile;
 pub mod describe;
+pub mod enter;
 pub mod explain;
 pub mod project;
 pub mod request;

@@ -14,6 +14,7 @@ use crate::cgroup::{CgroupPath, Setting};
 use crate::feature::hooks::Hook;
 use crate::feature::rdt::Missing;
 use crate::resctrl::Group;
+use crate::state::ProcessId;
 
 /// The seven phases of a container's birth, in the order a lecture takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,6 +105,10 @@ pub enum HostAction {
     },
     /// Opens an existing namespace of this CLONE_NEW* type.
     OpenNamespace { path: OutsidePath, kind: u64, slot: Slot },
+    /// Opens a pidfd of the first process of a container, in whose namespaces another program is to run.
+    OpenContainer { process: ProcessId, slot: Slot },
+    /// Opens an existing cgroup, for the newborn to be born in.
+    OpenCgroup { path: CgroupPath },
     /// Enters a pid namespace for the children of the runtime.
     JoinPidNamespace { slot: Slot },
     /// Makes the socket at which the created container waits.

@@ -42,6 +42,8 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::MakeFilesystem { .. }
         | Host::FillTmpfs { .. }
         | Host::OpenNamespace { .. }
+        | Host::OpenContainer { .. }
+        | Host::OpenCgroup { .. }
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,
         Host::WritePidFile { .. } => Undo::By("remove the file"),
         Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),

@@ -12,6 +12,8 @@ use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
 
 /// How long the processes of a container may take to die.
 const DEATH: Duration = Duration::from_secs(10);
+/// How long they may take to freeze: a process in an uninterruptible sleep cannot.
+const FREEZING: Duration = Duration::from_secs(10);
 const SIGKILL: i32 = 9;
 
 /// How `delete` treats what still runs, or is not there.
@@ -64,6 +66,42 @@ fn outlived(record: &Record) -> Result<bool, CgroupError> {
         Some(cgroup) => Ok(cgroup.events()?.populated),
         None => Ok(false),
     }
+}
+
+/// Stops every process of a container where it stands (cgroups(7), cgroup.freeze).
+///
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] unless the container is created or running.
+pub fn pause(store: &Store, id: &ContainerId) -> Result<(), Error> {
+    let container = store.open(id)?;
+    let record = container.record()?;
+    match container.status(&record) {
+        Status::Created | Status::Running => {
+            Ok(existing_cgroup(id, &record)?.freeze(Instant::now() + FREEZING)?)
+        }
+        other => Err(Error::WrongState(format!("cannot pause a container that is {}: {id}", other.word()))),
+    }
+}
+
+/// Lets every process of a paused container go on.
+///
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when it is not paused.
+pub fn resume(store: &Store, id: &ContainerId) -> Result<(), Error> {
+    let container = store.open(id)?;
+    let record = container.record()?;
+    match container.status(&record) {
+        Status::Paused => Ok(existing_cgroup(id, &record)?.thaw(Instant::now() + FREEZING)?),
+        _ => Err(Error::WrongState(format!("container not paused: {id}"))),
+    }
+}
+
+fn existing_cgroup(id: &ContainerId, record: &Record) -> Result<Cgroup, Error> {
+    cgroup_of(record)?.ok_or_else(|| Error::WrongState(format!("container {id} has no cgroup")))
+}
+
+/// Is the container's cgroup told to be frozen?
+pub(super) fn is_frozen(record: &Record) -> bool {
+    let asked = || cgroup_of(record).ok()??.read_file("cgroup.freeze").ok()?;
+    asked().is_some_and(|text| text.trim() == "1")
 }
 
 /// Kills what is in the cgroup and waits for its end.

@@ -27,6 +27,8 @@ pub enum Status {
     Creating,
     Created,
     Running,
+    /// Frozen; not a status of the specification, which allows more of them.
+    Paused,
     Stopped,
 }
 
@@ -37,6 +39,7 @@ impl Status {
             Status::Creating => "creating",
             Status::Created => "created",
             Status::Running => "running",
+            Status::Paused => "paused",
             Status::Stopped => "stopped",
         }
     }

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::state::{ContainerId, Record, Stage, Status};
+use crate::state::{ContainerId, Record, Stage, Status, lifecycle};
 
 const RECORD: &str = "state.json";
 const CONFIG: &str = "config.json";
@@ -241,6 +241,7 @@ impl Container {
             // A program that outlived its runtime: the sealed child would have died with it.
             Stage::Creating if !record.creator.is_alive() => Status::Running,
             Stage::Creating => Status::Creating,
+            Stage::Created if lifecycle::is_frozen(record) => Status::Paused,
             Stage::Created if self.gate().exists() => Status::Created,
             Stage::Created => Status::Running,
         }

@@ -40,11 +40,15 @@ impl Wish {
     }
 
     pub fn plan(&self) -> Plan {
+        compile(&self.bundle(), &self.request)
+    }
+
+    pub fn bundle(&self) -> Bundle {
         let (source, request) = (self.source(), &self.request);
         let checked = Bundle::check(&source, &Host::for_tests(), &request.id, &request.master);
         let mut bundle = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.config));
         bundle.null_streams = self.null_streams;
-        compile(&bundle, request)
+        bundle
     }
 }
 

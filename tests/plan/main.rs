@@ -2,6 +2,7 @@
 //! what it says. No test here touches the machine.
 
 mod bundles;
+mod enter;
 mod explain;
 mod labels;
 mod meeting;

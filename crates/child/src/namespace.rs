@@ -18,6 +18,21 @@ pub fn join(runner: &Runner, namespace: Handle, kind: u64) -> Outcome {
     if kind == namespaces::flag::USER { become_root() } else { Ok(()) }
 }
 
+/// setns(2) with a pidfd: either all of them or none, in the order that the kernel knows to be right.
+pub fn enter_container(runner: &mut Runner, container: Handle, kinds: u64) -> Outcome {
+    let container = runner.descriptor(container)?;
+    if kinds != 0 {
+        namespaces::join(container, kinds).named(Call::Setns)?;
+    }
+    files::close(container);
+    if kinds & namespaces::flag::USER != 0 {
+        become_root()?;
+    }
+    let root = files::openat2(Fd::CWD, c"/", flag::O_PATH | flag::O_DIRECTORY, 0, 0).named(Call::Openat2)?;
+    runner.fill(Slot::ROOT, root);
+    Ok(())
+}
+
 /// In a user namespace that was joined: its root, to whom belongs what is made from now on.
 fn become_root() -> Outcome {
     match credentials::set_groups(&[]) {

@@ -133,6 +133,7 @@ impl Runner {
             Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
             Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
             Sealed::EnterTime { offsets } => namespace::enter_time(self, offsets),
+            Sealed::EnterContainer { container, kinds } => namespace::enter_container(self, container, kinds),
             Sealed::OpenProc {} => namespace::open_proc(self),
             Sealed::Rebirth { kinds } => namespace::rebirth(self, kinds),
             Sealed::Propagate { kind, tree } => mount::propagate(kind, tree),

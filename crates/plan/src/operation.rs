@@ -137,6 +137,9 @@ operations! {
     /// A second clone3(2), so that the new process belongs to the namespaces just joined.
     6 Rebirth { kinds: Wide }
 
+    /// setns(2) with a pidfd into all namespaces `kinds` of a container at once; its root becomes slot ROOT.
+    130 EnterContainer { container: Slot, kinds: Wide }
+
     // The container's view of files.
 
     /// mount_setattr(2): the propagation of every mount below "/".

@@ -40,6 +40,8 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::AdoptReborn => &["waitid(2)", "pidfd_open(2)", "unix(7)"],
         Host::WriteIdMaps { .. } => &["user_namespaces(7)"],
         Host::MakeNetwork => &["unshare(2)", "network_namespaces(7)"],
+        Host::OpenContainer { .. } => &["pidfd_open(2)"],
+        Host::OpenCgroup { .. } => &["cgroups(7)"],
         Host::SetOomScore { .. } => &["proc(5)"],
         Host::SetLimit { .. } => &["prlimit(2)"],
         Host::SendListener { .. } => &["seccomp_unotify(2)", "pidfd_getfd(2)", "sendmsg(2)", "unix(7)"],

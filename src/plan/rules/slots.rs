@@ -26,7 +26,8 @@ fn filled_by(step: &Step) -> Vec<Slot> {
             | Host::MakeFilesystem { slot, .. }
             | Host::MapIds { slot, .. }
             | Host::FillTmpfs { slot, .. }
-            | Host::OpenNamespace { slot, .. },
+            | Host::OpenNamespace { slot, .. }
+            | Host::OpenContainer { slot, .. },
         ) => vec![*slot],
         Action::Host(Host::OpenRoot { .. }) => vec![Slot::ROOT_TREE],
         Action::Host(Host::OpenGate) => vec![Slot::GATE],
@@ -34,6 +35,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
         Action::Host(Host::GiveBirth { .. }) => vec![Slot::LINE],
         Action::Host(Host::MakeNetwork) => vec![Slot::NETWORK],
         Action::Child(Op::AttachRoot { .. } | Op::AttachLockedRoot { .. }) => vec![Slot::ROOT],
+        Action::Child(Op::EnterContainer { .. }) => vec![Slot::ROOT],
         Action::Child(Op::OpenProc {}) => vec![Slot::PROC],
         Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
         Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],
@@ -68,6 +70,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
         Op::EnterTime { .. } | Op::SetParameter { .. } | Op::SetLabel { .. } | Op::VerifyLabel { .. } => {
             vec![Slot::PROC]
         }
+        Op::EnterContainer { container, .. } => vec![*container],
         Op::AttachRoot { tree } => vec![*tree],
         Op::Reconfigure { mount, .. } => vec![*mount],
         Op::MountTree { tree, .. } => vec![*tree, Slot::ROOT],

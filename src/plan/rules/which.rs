@@ -204,6 +204,11 @@ pub fn joins(step: &Step) -> bool {
     matches!(child(step), Some(Op::JoinNamespace { .. }))
 }
 
+/// Enters a container that is there already, all its namespaces at once.
+pub fn enters(step: &Step) -> bool {
+    matches!(child(step), Some(Op::EnterContainer { .. }))
+}
+
 /// Joins a namespace that was there before the container.
 pub fn joins_opened(step: &Step) -> bool {
     joins(step) && !joins_own_network(step)

@@ -1,6 +1,6 @@
 //! The birth, who the newborn is, and the namespaces it is in.
 
-use crate::plan::rules::Claim::{Before, Needs, Once};
+use crate::plan::rules::Claim::{Before, Needs, Once, Unless};
 use crate::plan::rules::{Rule, which};
 
 pub(super) const RULES: &[Rule] = &[
@@ -80,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "the second birth comes before anything is done inside",
-        claim: Before(which::is_born_again, which::inside_namespaces),
+        claim: Unless(which::enters, &Before(which::is_born_again, which::inside_namespaces)),
         reason: "what the first process does in its own namespaces is done to the host",
         source: "namespaces(7)",
     },

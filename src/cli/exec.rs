@@ -1,0 +1,193 @@
+//! `crate-run exec`: another program in a container, with no more power than the container has.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::bundle::entry::{self, ProcessText};
+use crate::bundle::{Bundle, Source};
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
+use crate::cli::args::{Exec, Global};
+use crate::cli::log::Log;
+use crate::cli::making::{self, Stay};
+use crate::error::Error;
+use crate::feature::keyring::Keyring;
+use crate::feature::namespaces;
+use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
+use crate::host::Host;
+use crate::launch::Launch;
+use crate::launch::foreground::{Watch, attend};
+use crate::plan::enter::{Door, enter};
+use crate::plan::request::{Gate, Request};
+use crate::state::{ContainerId, ProcessId, Record, Status, Store};
+
+/// Answers the exit status: the program's own in the foreground, 0 when detached.
+pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
+    making::check_preserved(exec.preserve_fds)?;
+    let stay = if exec.detach { Stay::Detached } else { Stay::Foreground };
+    let watch = match stay {
+        Stay::Foreground => Some(Watch::begin()?),
+        Stay::Detached => None,
+    };
+    let (store, id) = (making::store(global)?, making::id(&exec.id)?);
+    let container = store.look(&id)?;
+    let record = container.record()?;
+    let process = running(&store, &id, &record, exec)?;
+    let door = door(process, &record, exec)?;
+    let saved = Source::parse(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+    let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
+    let request = request(id, &record, &source, exec, stay)?;
+    let mut bundle = Bundle::check(&source, &Host::probe(), &request.id, &request.master)?;
+    making::fit_terminal(&mut bundle, &request.master);
+    let plan = enter(&bundle, &request, &door);
+    let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
+    making::make(&mut launch, log)?;
+    let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
+    let terminal = launch.line.take().and_then(|line| line.terminal);
+    attend(watch, born.pid, &born.pidfd, terminal)
+}
+
+/// The container's first process, if a program may be started beside it.
+fn running(store: &Store, id: &ContainerId, record: &Record, exec: &Exec) -> Result<ProcessId, Error> {
+    let status = store.look(id)?.status(record);
+    let refused = |what: &str| Err(Error::WrongState(format!("cannot exec in a {what} container: {id}")));
+    match (status, record.process) {
+        (Status::Created | Status::Running, Some(process)) => Ok(process),
+        (Status::Paused, Some(process)) if exec.ignore_paused => Ok(process),
+        (Status::Creating, _) => refused("creating"),
+        (Status::Paused, _) => refused("paused"),
+        _ => refused("stopped"),
+    }
+}
+
+fn door(process: ProcessId, record: &Record, exec: &Exec) -> Result<Door, Error> {
+    let kinds = namespaces::foreign(process.pid);
+    let cgroup = match record.cgroup.as_deref().map(CgroupPath::absolute) {
+        Some(Ok(path)) => Some(place(path, process, exec)?),
+        _ => None,
+    };
+    Ok(Door { process, kinds, cgroup })
+}
+
+/// The container's cgroup, or that below it which was asked for. Where something inside the container, such
+/// as systemd, has made an inner node of it, nobody can be in it (cgroups(7)): then it is the cgroup of the
+/// first process.
+fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath, Error> {
+    if let Some(wanted) = &exec.cgroup {
+        let said = |fault: String| Error::Usage(format!("--cgroup {wanted}: {fault}"));
+        let below = wanted.trim_start_matches('/');
+        let path = match below {
+            "" => path,
+            below => path.below(below).map_err(|found| said(found[0].message.clone()))?,
+        };
+        return match Cgroup::open(&Hierarchy::find()?, &path)? {
+            Some(_) => Ok(path),
+            None => Err(said(format!("there is no cgroup {path}"))),
+        };
+    }
+    let hierarchy = Hierarchy::find()?;
+    let Some(cgroup) = Cgroup::open(&hierarchy, &path)? else { return Ok(path) };
+    let hands_down = cgroup.read_file("cgroup.subtree_control")?.unwrap_or_default();
+    if hands_down.trim().is_empty() {
+        return Ok(path);
+    }
+    let own = Hierarchy::cgroup_of(process.pid)?;
+    Ok(CgroupPath::absolute(&own).unwrap_or(path))
+}
+
+/// The process from a file, or that of the container with what the command line says of it.
+fn process_text(container: &Source, exec: &Exec) -> Result<ProcessText, Error> {
+    if let Some(file) = &exec.process {
+        let text = std::fs::read(file)
+            .map_err(|error| Error::file("read the description of the process", file, error))?;
+        return Ok(ProcessText::File { file: file.clone(), text });
+    }
+    if exec.program.is_empty() {
+        return Err(Error::Usage(
+            "exec needs a program, or --process with a file that describes one".to_owned(),
+        ));
+    }
+    let first = serde_json::from_slice::<Value>(&container.text).unwrap_or_default();
+    let mut process = match first.get("process") {
+        Some(process) if process.is_object() => process.clone(),
+        _ => json!({ "cwd": "/", "user": { "uid": 0, "gid": 0 } }),
+    };
+    from_flags(&mut process, exec);
+    Ok(ProcessText::CommandLine { text: process.to_string().into_bytes() })
+}
+
+fn from_flags(process: &mut Value, exec: &Exec) {
+    process["args"] = json!(exec.program);
+    process["terminal"] = json!(exec.tty);
+    let optional =
+        [("cwd", &exec.cwd), ("apparmorProfile", &exec.apparmor), ("selinuxLabel", &exec.process_label)];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            process[name] = json!(value);
+        }
+    }
+    if exec.no_new_privs {
+        process["noNewPrivileges"] = json!(true);
+    }
+    if let Some(user) = exec.user {
+        process["user"]["uid"] = json!(user.uid);
+        if let Some(gid) = user.gid {
+            process["user"]["gid"] = json!(gid);
+        }
+    }
+    append(&mut process["user"]["additionalGids"], exec.additional_gids.iter().map(|gid| json!(gid)));
+    append(&mut process["env"], exec.env.iter().map(|entry| json!(entry)));
+    let inherits = process["capabilities"]["inheritable"].as_array().is_some_and(|set| !set.is_empty());
+    let more: &[&str] = if inherits { &["inheritable", "ambient"] } else { &[] };
+    for set in ["bounding", "effective", "permitted"].iter().chain(more) {
+        append(&mut process["capabilities"][*set], exec.cap.iter().map(|name| json!(capability(name))));
+    }
+    if process["capabilities"].as_object().is_some_and(|sets| sets.values().all(Value::is_null)) {
+        process["capabilities"].take();
+        process.as_object_mut().map(|process| process.remove("capabilities"));
+    }
+}
+
+/// Makes a list of null; nothing to append leaves everything as it is.
+fn append(list: &mut Value, more: impl ExactSizeIterator<Item = Value>) {
+    if more.len() == 0 {
+        return;
+    }
+    if list.is_null() {
+        *list = json!([]);
+    }
+    if let Some(list) = list.as_array_mut() {
+        list.extend(more);
+    }
+}
+
+/// `net_admin` and `CAP_NET_ADMIN` are one.
+fn capability(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    if name.starts_with("CAP_") { name } else { format!("CAP_{name}") }
+}
+
+fn request(
+    id: ContainerId,
+    record: &Record,
+    source: &Source,
+    exec: &Exec,
+    stay: Stay,
+) -> Result<Request, Error> {
+    let absolute = |path: &Option<PathBuf>| path.as_deref().map(making::absolute).transpose();
+    let master = match (absolute(&exec.console_socket)?, terminal_of(&source.spec), stay) {
+        (Some(socket), _, _) => Master::Socket(socket),
+        (None, Terminal::Pty { .. }, Stay::Foreground) => Master::Foreground,
+        _ => Master::None,
+    };
+    let keyring = if record.wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own };
+    Ok(Request {
+        id,
+        gate: Gate::Open,
+        master,
+        preserved: exec.preserve_fds,
+        keyring,
+        pid_file: absolute(&exec.pid_file)?,
+        pidfd_socket: absolute(&exec.pidfd_socket)?,
+    })
+}
