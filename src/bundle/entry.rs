@@ -2,7 +2,6 @@
 //! was made, with the process of that program.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{
@@ -56,7 +55,7 @@ pub fn source(container: &Source, process: &ProcessText, door: &Door) -> Result<
     let given = entrant.spec.process().clone().unwrap_or_default();
     let mut spec = for_another(&container.spec, door);
     spec.set_process(Some(inherit(given, container.spec.process().as_ref())));
-    Ok(Source { spec, text: Rc::new(process.shown()), ..entrant })
+    Ok(entrant.within(spec, process.shown()))
 }
 
 /// The user is root unless another is named, as in runc.

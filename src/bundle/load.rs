@@ -76,6 +76,11 @@ impl Source {
         }
     }
 
+    /// What was read as part of a larger configuration, `spec`; places are told in `text`.
+    pub(super) fn within(self, spec: Spec, text: Vec<u8>) -> Self {
+        Self { spec, text: Rc::new(text), ..self }
+    }
+
     /// Can a feature's finding there be right, although parts of the configuration could not be read? Much
     /// depends on the namespaces, so nothing can when it is a part of `linux`.
     pub(super) fn can_judge(&self, at: &Pointer) -> bool {

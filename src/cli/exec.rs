@@ -34,7 +34,8 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let record = container.record()?;
     let process = running(&store, &id, &record, exec)?;
     let door = door(process, &record, exec)?;
-    let saved = Source::parse(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+    let saved =
+        Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
     let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
     let request = request(id, &record, &source, exec, stay)?;
     let mut bundle = Bundle::check(&source, &Host::probe(), &request.id, &request.master)?;
