@@ -312,3 +312,80 @@ pub fn observe(pid: i32) -> Vec<String> {
 fn c(text: &str) -> CString {
     CString::new(text).expect("findings refuse NUL")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Action, Plan};
+    use crate_run_plan::Operation;
+    use serde_json::json;
+
+    fn mounts(list: serde_json::Value) -> Vec<Mount> {
+        let config = json!({
+            "ociVersion": "1.3.0", "root": { "path": "rootfs" }, "mounts": list,
+            "linux": { "mountLabel": "user:role:type:s0:c1,c2", "namespaces": [{ "type": "cgroup" }] },
+        });
+        let spec: Spec = serde_json::from_value(config).unwrap();
+        resolve(&spec, Path::new("/bundle"), &CgroupPath::absolute("/a").unwrap())
+    }
+
+    fn entry(target: &str, typ: &str, options: &[&str]) -> serde_json::Value {
+        json!({ "destination": target, "type": typ, "source": typ, "options": options })
+    }
+
+    /// Which filesystem gets the label, and how: no test machine has SELinux.
+    #[test]
+    fn a_label_is_an_option_of_the_filesystems_that_take_it() {
+        let kinds = ["tmpfs", "devpts", "ext4", "proc", "sysfs", "mqueue", "cgroup", "bind"];
+        let all = kinds.iter().map(|typ| entry(&format!("/{typ}"), typ, &["size=1m"])).collect();
+        let label = "context=user:role:type:s0:c1,c2".to_owned();
+        for mount in mounts(all) {
+            let takes = ["/tmpfs", "/devpts", "/ext4"].contains(&mount.target.as_str());
+            assert_eq!(mount.options.data.contains(&label), takes, "{}", mount.target);
+        }
+        let copied = mounts(json!([entry("/tmp", "tmpfs", &["tmpcopyup"])]));
+        assert_eq!(
+            copied[0].kind,
+            Kind::CopyUp(copyup::CopyUp::new(&copied[0].options, &Identity::default()))
+        );
+        assert_eq!(copied[0].options.data, [label]);
+    }
+
+    /// The superblock that is changed is that of the last mount at the target before it.
+    #[test]
+    fn a_remount_finds_the_mount_that_it_changes() {
+        let list = json!([
+            entry("/a", "tmpfs", &[]),
+            entry("/a", "tmpfs", &[]),
+            entry("/b", "tmpfs", &[]),
+            entry("/b", "", &["remount", "size=1m"]),
+            entry("/a", "", &["remount", "size=2m"]),
+            entry("/a", "", &["remount", "sync"]),
+            entry("/a", "", &["remount", "ro"]),
+        ]);
+        let slots: Vec<Option<u16>> =
+            mounts(list).iter().map(|mount| mount.kept.map(|slot| slot.0)).collect();
+        let (first, second) = (Some(Slot::FIRST_KEPT.0), Some(Slot::FIRST_KEPT.0 + 1));
+        assert_eq!(slots, [None, second, first, first, second, second, None]);
+    }
+
+    /// A mount(2) with such a label in its data would read the comma as the end of it.
+    #[test]
+    fn each_option_of_a_filesystem_is_one_text() {
+        let list = mounts(json!([entry("/a", "tmpfs", &["size=1m,mode=700", "dirsync", "async"])]));
+        let mut plan = Plan::new();
+        plan.phase(crate::plan::Phase::View);
+        let rootfs = crate::feature::rootfs::Rootfs {
+            path: OutsidePath::new(Path::new("/"), Path::new("rootfs")).unwrap(),
+            access: crate::feature::rootfs::Access::ReadWrite,
+            propagation: crate::feature::rootfs::Propagation::Slave,
+            reach: Depth::One,
+        };
+        steps(&list, &[None], &rootfs, &Namespaces::default(), &mut plan);
+        let Action::Child(Operation::MountNew { options, .. }) = &plan.steps[0].action else { panic!() };
+        assert_eq!(
+            *options,
+            [c"dirsync", c"size=1m", c"mode=700", c"context=user:role:type:s0:c1,c2"].map(CString::from)
+        );
+    }
+}

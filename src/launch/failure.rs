@@ -211,7 +211,10 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::MountNew { .. } | Op::MountTree { .. }, Errno::EROFS) => {
             "the mount point is missing, and the filesystem it belongs to is read-only: make it in the image"
         }
-        (Op::MountNew { .. }, Errno::EINVAL) if call == Call::Fsconfig => {
+        (Op::MountLocked { .. }, _) if call == Call::Check => {
+            "leave out the words that clear it (rw, suid, dev, exec) or change its access times"
+        }
+        (Op::MountNew { .. } | Op::Reconfigure { .. }, Errno::EINVAL) if call == Call::Fsconfig => {
             "correct the option, or leave it out"
         }
         (Op::JoinNamespace { kind: flag::USER, .. }, Errno::EINVAL) => {

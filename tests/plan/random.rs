@@ -232,11 +232,17 @@ fn mounts(tape: &mut Tape) -> Value {
         bind("/etc", "/etc", &["rbind", "ro"]),
         bind("/etc/passwd", "/data/passwd", &["bind", "rro", "rslave"]),
         bind("/dev/null", "/dev/null", &["bind"]),
+        bind("/usr", "/mapped", &["rbind", "ridmap=uids=0-1-1;gids=0-1-1", "slave", "shared"]),
+        bind("/proc/self/exe", "/link", &["bind", "copy-symlink"]),
         mount("/sys", "sysfs", &["remount", "rw"]),
     ];
     let mut list = tape.some(&all);
     if tape.below(8) == 7 {
         list.push(bind("/dev", "/dev", &["rbind"]));
+    }
+    if tape.yes() {
+        list.push(mount("/run", "tmpfs", &["size=64k", tape.one(&["tmpcopyup", "silent", "sync"])]));
+        list.push(mount("/run", "tmpfs", &["remount", "size=128k", "rro"]));
     }
     list.into()
 }

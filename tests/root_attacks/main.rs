@@ -13,6 +13,7 @@ mod kernel;
 mod leaks;
 mod locks;
 mod masks;
+mod mounts;
 mod places;
 mod procfs;
 mod race;

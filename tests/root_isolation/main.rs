@@ -7,6 +7,7 @@ mod devices;
 mod identity;
 mod masks;
 mod mounts;
+mod mounts_changes;
 mod mounts_idmap;
 mod mounts_words;
 mod names;
