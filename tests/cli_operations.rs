@@ -156,6 +156,23 @@ fn the_order_of_members_means_nothing() {
     assert!(steps[0].len() > 10 && steps[0] == steps[1]);
 }
 
+/// config.md, Linux mount options: the table.
+const OPTIONS: &str = "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime \
+    nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private \
+    ratime rbind rdev rdiratime relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime \
+    rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid \
+    rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync tmpcopyup unbindable idmap \
+    ridmap";
+
+#[test]
+fn features_name_every_option_word_of_the_specification() {
+    let said = Place::new("options").run(&["features"]).expect("features");
+    let features: Value = serde_json::from_str(&said).expect("JSON");
+    let known = features["mountOptions"].as_array().expect("a list");
+    let missing: Vec<&str> = OPTIONS.split(' ').filter(|word| !known.contains(&json!(word))).collect();
+    assert_eq!((OPTIONS.split(' ').count(), missing), (61, Vec::<&str>::new()));
+}
+
 #[test]
 fn paths_in_the_container_are_absolute() {
     let place = Place::new("paths");

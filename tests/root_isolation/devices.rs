@@ -121,3 +121,16 @@ fn a_bound_dev_is_left_alone() {
     let names: Vec<&String> = devices.as_object().expect("devices").keys().collect();
     assert_eq!(names, ["/dev/only"]);
 }
+
+#[test]
+fn a_device_may_lie_anywhere() {
+    let Some(world) = World::new("a_device_may_lie_anywhere") else { return };
+    let said = world.says(&["stat", "-c", "%F %t:%T", "/mnt/below/full", "/mnt/zero"], |value| {
+        crate::world::config::mount(value, "/mnt", "tmpfs", "tmpfs", &[]);
+        value["linux"]["devices"] = json!([
+            { "path": "/mnt/below/full", "type": "c", "major": 1, "minor": 7 },
+            { "path": "/mnt/zero", "type": "c", "major": 1, "minor": 5 }
+        ]);
+    });
+    assert_eq!(said, "character special file 1:7\ncharacter special file 1:5\n");
+}

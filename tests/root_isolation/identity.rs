@@ -142,3 +142,22 @@ fn the_program_in_a_user_namespace_is_dumpable_and_the_child_before_it_is_not() 
     assert_eq!(owner(container.pid()), FIRST_ID);
     container.finish();
 }
+
+/// The kernel reads a map from one page, and takes 340 lines (user_namespaces(7)).
+#[test]
+fn a_map_may_have_as_many_lines_as_fit_into_a_page() {
+    let Some(world) = World::new("a_map_may_have_as_many_lines_as_fit_into_a_page") else { return };
+    let lines: Vec<[u32; 3]> = (0..300).map(|id| [id, FIRST_ID + 2 * id, 1]).collect();
+    let report = world.report(&["namespaces"], |value| {
+        config::userns(value);
+        let entry = |[inside, outside, size]: &[u32; 3]| {
+            json!({ "containerID": inside, "hostID": outside, "size": size })
+        };
+        for list in ["uidMappings", "gidMappings"] {
+            value["linux"][list] = lines.iter().map(entry).collect();
+        }
+    });
+    for map in ["uid_map", "gid_map"] {
+        assert_eq!(report["namespaces"][map], json!(lines), "{map}");
+    }
+}

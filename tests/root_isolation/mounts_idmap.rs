@@ -104,6 +104,28 @@ fn a_new_user_namespace_lends_its_mappings() {
 }
 
 #[test]
+fn the_mappings_of_the_container_reach_the_mounts_below_with_ridmap() {
+    const NAME: &str = "the_mappings_of_the_container_reach_the_mounts_below_with_ridmap";
+    let Some(world) = World::new(NAME) else { return };
+    let Some(source) = owned(&world, NAME, &[7]) else { return };
+    let (below, other) = (source.join("below"), world.file("other"));
+    for directory in [&below, &other] {
+        fs::create_dir(directory).expect("a directory");
+    }
+    fs::write(other.join("file"), "").expect("a file");
+    world::tool(&["mount", "--bind", other.to_str().expect("UTF-8"), below.to_str().expect("UTF-8")]);
+    let rootfs = world.own_rootfs();
+    world::tool(&["chown", "-R", &format!("{0}:{0}", config::FIRST_ID), rootfs.to_str().expect("UTF-8")]);
+    let said = world.says(&["stat", "-c", "%u", "/mnt/7", "/mnt/below/file"], |value| {
+        value["root"]["path"] = json!(rootfs);
+        config::userns(value);
+        bind(value, &source, &["rbind", "ridmap"], &[]);
+    });
+    assert_eq!(said, "7\n0\n");
+    inventory::unmount_below(&below);
+}
+
+#[test]
 fn a_joined_user_namespace_lends_its_mappings() {
     const NAME: &str = "a_joined_user_namespace_lends_its_mappings";
     let Some(world) = World::new(NAME) else { return };
