@@ -111,7 +111,7 @@ fn what_is_required_is_missed() {
         ("/ociVersion", "(/ociVersion)"),
         ("/root", "(/root)"),
         ("/root/path", "(/root/path)"),
-        ("/process/cwd", "missing field `cwd` (/process)"),
+        ("/process/cwd", "process has no cwd (/process)"),
         ("/process/args", "args must not be empty (/process/args)"),
     ];
     for (pointer, end) in cases {
