@@ -122,6 +122,55 @@ mod tests {
         assert_eq!(records.runs[0].to_string(), "host: 1 passed, 0 failed, 1 skipped");
     }
 
+    /// What two programs said: one under cargo, one under run-tests with a test that was skipped.
+    const LOG: &str = "
+     Running unittests src/lib.rs (target/debug/deps/crate_run-0123456789abcdef)
+test state::id::tests::one ... ok
+test state::id::tests::two ... FAILED
+
+failures:
+    state::id::tests::two
+
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out
+     Running root_isolation
+test mounts::three ... SKIP three: this host has no disk
+ok
+test mounts::four ... words of the test
+ok
+
+successes:
+    mounts::three
+    mounts::four
+
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
+";
+
+    #[test]
+    fn the_tally_writes_what_is_read_here() {
+        let place = std::env::temp_dir().join(format!("crate-run-record-{}", std::process::id()));
+        fs::create_dir_all(&place).expect("a directory");
+        fs::write(place.join("log"), LOG).expect("a log");
+        let tally = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/machine/tally.awk");
+        let mut awk = std::process::Command::new("awk");
+        awk.args(["-v", "title=Tests", "-v", "record=records/all", "-f"]).arg(tally).arg("log");
+        fs::create_dir_all(place.join("records")).expect("a directory");
+        let output = awk.current_dir(&place).output().expect("awk");
+        let records = Records::read(&place.join("records"));
+        fs::remove_dir_all(&place).expect("it is ours");
+        assert_eq!(output.status.code(), Some(1), "one has failed: {output:?}");
+        let records = records.expect("a record");
+        assert_eq!(records.runs[0].to_string(), "Tests: 2 passed, 1 failed, 1 skipped");
+        let cases = [
+            ("src/state/id.rs:one", Outcome::Passed),
+            ("src/state/id.rs:two", Outcome::Failed),
+            ("tests/root_isolation/mounts.rs:three", Outcome::Skipped),
+            ("tests/root_isolation/mounts.rs:four", Outcome::Passed),
+        ];
+        for (name, outcome) in cases {
+            assert_eq!(records.outcome(name), Some(outcome), "{name}");
+        }
+    }
+
     #[test]
     fn what_is_no_line_of_a_record_is_told() {
         for line in ["passed root_limits", "ok root_limits one", "passed root_limits one two"] {
