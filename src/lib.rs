@@ -49,6 +49,11 @@
 //! | hooks | `src/feature/hooks.rs` | execve(2) | `hooks` |
 //! | another program enters | `src/plan/enter.rs` | setns(2), pidfd_open(2) | |
 //! | gate | `src/launch/start.rs` | unix(7) | |
+//! | processors | `src/feature/affinity.rs` | sched_setaffinity(2) | `process.execCPUAffinity` |
+//! | kind of machine | `src/feature/personality.rs` | personality(2) | `linux.personality` |
+//! | memory policy | `src/feature/memory_policy.rs` | set_mempolicy(2) | `linux.memoryPolicy` |
+//! | scheduler | `src/feature/scheduler.rs` | sched_setattr(2) | `process.scheduler` |
+//! | I/O priority | `src/feature/io_priority.rs` | ioprio_set(2) | `process.ioPriority` |
 //! | limits of a process | `src/feature/limits.rs` | setrlimit(2) | `process.rlimits`, `oomScoreAdj` |
 //! | capabilities | `src/feature/capabilities.rs` | capabilities(7) | `process.capabilities` |
 //! | security labels | `src/feature/lsm.rs` | apparmor(7) | `process.apparmorProfile`, `selinuxLabel` |

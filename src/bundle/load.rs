@@ -6,6 +6,7 @@ use std::rc::Rc;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::given::Given;
 use crate::bundle::typed::{self, Typed};
 use crate::bundle::{source, span};
 use crate::error::Error;
@@ -20,6 +21,8 @@ pub struct Source {
     pub text: Rc<Vec<u8>>,
     /// Without the members that are `unread`.
     pub spec: Spec,
+    /// The members of which `spec` is not asked.
+    pub given: Given,
     /// What was found while reading.
     pub findings: Vec<Finding>,
     /// Members whose type is wrong.
@@ -57,9 +60,10 @@ impl Source {
                     .cure("begin with an opening brace"),
             ]));
         }
-        let Typed { spec, findings, unread } = typed::read(&text).map_err(config_error)?;
+        let Typed { spec, given, findings, unread } = typed::read(&text).map_err(config_error)?;
         let spec = typed::with_absent_as_absent(spec, &text);
-        let mut source = Self { directory, file: file.clone(), text: text.clone(), spec, findings, unread };
+        let (file, text) = (file.clone(), text.clone());
+        let mut source = Self { directory, file, text, spec, given, findings, unread };
         let read = [version_finding(source.spec.version()), annotation_findings(&source.spec)];
         let read = read.into_iter().flatten().filter(|finding| !source.unread.contains(&finding.at));
         let read: Vec<Finding> = read.collect();
@@ -133,7 +137,10 @@ fn major_version(version: &str) -> Option<&str> {
 
 fn annotation_findings(spec: &Spec) -> Option<Finding> {
     let empty = spec.annotations().iter().flatten().any(|(key, _)| key.is_empty());
-    empty.then(|| Finding::error("/annotations", "the key of an annotation must not be empty"))
+    empty.then(|| {
+        let at = Pointer::from("/annotations").key("");
+        Finding::error(at, "the key of an annotation must not be empty").cure("name it like com.example.key")
+    })
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 pub mod entry;
 pub mod excerpt;
 pub mod finding;
+pub mod given;
 mod load;
 pub mod located;
 pub mod names;
+pub mod numbers;
 pub mod path;
 mod refusal;
 mod size;
@@ -19,16 +21,20 @@ mod typed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate_run_sys::scheduling::Attributes;
+
 use crate::error::Error;
 use crate::feature::{
-    capabilities, cgroup, devices, hooks, identity, limits, lsm, masks, mounts, namespaces, network, process,
-    rdt, rootfs, seccomp, sysctl, terminal, time, uts,
+    affinity, capabilities, cgroup, devices, hooks, identity, io_priority, limits, lsm, masks, memory_policy,
+    mounts, namespaces, network, personality, process, rdt, rootfs, scheduler, seccomp, sysctl, terminal,
+    time, uts,
 };
 use crate::host::Host;
 use crate::state::{ContainerId, HookState};
 use finding::{Finding, Severity};
 
 pub use load::Source;
+pub use refusal::one_of;
 
 /// A container as its bundle asks for it: valid, resolved, every default applied.
 #[derive(Clone, Debug)]
@@ -55,6 +61,12 @@ pub struct Bundle {
     pub filter: Option<seccomp::Filter>,
     pub labels: lsm::Labels,
     pub limits: limits::Limits,
+    /// The domain for personality(2).
+    pub personality: Option<u64>,
+    pub memory_policy: Option<memory_policy::MemoryPolicy>,
+    pub scheduler: Option<Attributes>,
+    /// Class and priority as ioprio_set(2) takes them.
+    pub io_priority: Option<u32>,
     pub process: process::Program,
     pub hooks: hooks::Hooks,
     /// Variables that the runtime adds to the environment.
@@ -73,8 +85,8 @@ impl Bundle {
         id: &ContainerId,
         master: &terminal::Master,
     ) -> Result<Self, Error> {
-        let (spec, directory) = (&source.spec, source.directory.as_path());
-        if let Some(finding) = size::finding(spec) {
+        let (spec, given, directory) = (&source.spec, &source.given, source.directory.as_path());
+        if let Some(finding) = size::finding(spec, given) {
             return Err(source.error(source.findings.iter().cloned().chain([finding]).collect()));
         }
         let namespaces = namespaces::resolve(spec);
@@ -105,10 +117,14 @@ impl Bundle {
             names: uts::resolve(spec),
             sysctl: sysctl::resolve(spec),
             terminal: terminal::resolve(spec),
-            capabilities: capabilities::resolve(spec, host),
+            capabilities: capabilities::resolve(given, host),
             filter,
             labels: lsm::resolve(spec),
-            limits: limits::resolve(spec),
+            limits: limits::resolve(spec, given),
+            personality: personality::resolve(given),
+            memory_policy: memory_policy::resolve(given),
+            scheduler: scheduler::resolve(given),
+            io_priority: io_priority::resolve(given),
             cgroup_owner: cgroup::owner(spec, &namespaces, &identity, host),
             environment,
             process,
@@ -137,7 +153,7 @@ fn findings(
     namespaces: &namespaces::Namespaces,
     master: &terminal::Master,
 ) -> Vec<Finding> {
-    let (spec, directory) = (&source.spec, source.directory.as_path());
+    let (spec, given, directory) = (&source.spec, &source.given, source.directory.as_path());
     let mut found = Vec::new();
     found.extend(rootfs::findings(spec, directory));
     found.extend(namespaces::findings(spec));
@@ -149,9 +165,15 @@ fn findings(
     found.extend(uts::findings(spec, namespaces));
     found.extend(sysctl::findings(spec, namespaces));
     found.extend(terminal::findings(terminal::resolve(spec), master));
-    found.extend(capabilities::findings(spec, host));
+    found.extend(terminal::size_findings(spec));
+    found.extend(capabilities::findings(given, host));
     found.extend(lsm::findings(spec, host));
-    found.extend(limits::findings(spec));
+    found.extend(limits::findings(spec, given));
+    found.extend(personality::findings(given));
+    found.extend(memory_policy::findings(given));
+    found.extend(scheduler::findings(given, spec));
+    found.extend(io_priority::findings(given));
+    found.extend(affinity::findings(given));
     found.extend(network::findings(spec));
     found.extend(process::findings(spec));
     found.extend(hooks::findings(spec));

@@ -53,12 +53,15 @@ fn words(subject: &str, said: &str) -> (String, String) {
 
 fn unknown_word(subject: &str, word: &str, known: &str) -> (String, String) {
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-    let message = format!("{subject} has no value {:?}", cut(word));
-    let cure = match nearest(&known, word) {
+    (format!("{subject} has no value {:?}", cut(word)), one_of(&known, word))
+}
+
+/// The cure for a word that is none of those that are known.
+pub fn one_of(known: &[&str], word: &str) -> String {
+    match nearest(known, word) {
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("use one of {}", known.join(", ")),
-    };
-    (message, cure)
+    }
 }
 
 /// The one that was probably meant: the same but for case, or for a prefix such as `CAP_` and `RLIMIT_`, or at

@@ -7,6 +7,7 @@
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::Finding;
+use crate::bundle::given::Given;
 
 /// How many entries all lists may have together.
 const MOST: usize = 8192;
@@ -16,11 +17,8 @@ fn length<T>(list: &Option<Vec<T>>) -> usize {
 }
 
 /// The length of each list whose entries become steps.
-fn lengths(spec: &Spec) -> Vec<(&'static str, usize)> {
-    let mut lengths = vec![("/mounts", length(spec.mounts()))];
-    if let Some(process) = spec.process() {
-        lengths.push(("/process/rlimits", length(process.rlimits())));
-    }
+fn lengths(spec: &Spec, given: &Given) -> Vec<(&'static str, usize)> {
+    let mut lengths = vec![("/mounts", length(spec.mounts())), ("/process/rlimits", given.limits.len())];
     if let Some(linux) = spec.linux() {
         lengths.extend([
             ("/linux/namespaces", length(linux.namespaces())),
@@ -54,8 +52,8 @@ fn hooks(spec: &Spec) -> Vec<(&'static str, usize)> {
 }
 
 /// An error at the longest list when there are more entries than can be meant.
-pub fn finding(spec: &Spec) -> Option<Finding> {
-    let lengths = lengths(spec);
+pub fn finding(spec: &Spec, given: &Given) -> Option<Finding> {
+    let lengths = lengths(spec, given);
     let total: usize = lengths.iter().map(|(_, length)| length).sum();
     if total <= MOST {
         return None;

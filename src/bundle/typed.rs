@@ -7,12 +7,13 @@
 use std::ops::Range;
 
 use oci_spec::runtime::Spec;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::finding::{Finding, Pointer};
-use super::span::{Place, Span, error_offset, locate, locate_all, pointer_at};
+use super::given::{self, Given};
+use super::span::{Place, error_offset, locate, pointer_at};
 use super::{names, refusal};
-use crate::feature::capabilities;
 
 /// How many bytes are read in all for the sake of further wrong values. It keeps the time in bounds.
 const MOST_READ: usize = 64 << 20;
@@ -22,8 +23,9 @@ const MOST_TRIES: usize = 128;
 /// What could be read.
 pub(super) struct Typed {
     pub(super) spec: Spec,
+    pub(super) given: Given,
     pub(super) findings: Vec<Finding>,
-    /// What is in the text and not in `spec`, because its type is wrong.
+    /// What is in the text and not in `spec` or `given`, because its type is wrong.
     pub(super) unread: Vec<Pointer>,
 }
 
@@ -31,41 +33,25 @@ pub(super) struct Typed {
 /// left out any more.
 pub(super) fn read(text: &[u8]) -> Result<Typed, Vec<Finding>> {
     let arrays = names::arrays_for_objects(text);
-    let mut error = match serde_json::from_slice(text) {
-        Ok(spec) if arrays.is_empty() => return Ok(Typed { spec, findings: Vec::new(), unread: Vec::new() }),
-        read => read.err(),
-    };
-    let mut rest = Rest { text, copy: text.to_vec(), unread: Vec::new(), painted: Vec::new() };
-    let mut findings = rest.forget();
-    for at in arrays.into_iter().take(MOST_TRIES) {
-        findings.push(refusal::array_for_object(&at));
-        if rest.leave_out(at).is_none() {
-            return Err(findings);
-        }
+    if let (Ok(spec), Ok(given), true) =
+        (serde_json::from_slice(text), serde_json::from_slice(text), arrays.is_empty())
+    {
+        return Ok(Typed { spec, given, findings: Vec::new(), unread: Vec::new() });
     }
-    let mut retry = !findings.is_empty();
     let tries = (MOST_READ / text.len().max(1)).clamp(1, MOST_TRIES);
-    for _ in 0..=tries {
-        if let Some(error) = error.take().filter(|_| !retry) {
-            // Nothing has moved in the copy, so the pointer holds for the text.
-            let at = pointer_at(text, error_offset(&rest.copy, &error));
-            let said = error.to_string();
-            // Of a value that was painted over serde_json says next that it is missing.
-            let follows = said.starts_with("missing field") && rest.unread.iter().any(|u| at.has_child(u));
-            if !follows {
-                findings.push(refusal::finding(&at, &said));
-            }
-            if rest.leave_out(at).is_none() {
-                return Err(findings);
-            }
-        }
-        retry = false;
-        match serde_json::from_slice(&rest.copy) {
-            Ok(spec) => return Ok(Typed { spec, findings, unread: rest.unread }),
-            Err(next) => error = Some(next),
+    let (copy, unread, painted) = (text.to_vec(), Vec::new(), Vec::new());
+    let mut rest = Rest { text, copy, tries, findings: Vec::new(), unread, painted };
+    rest.forget_empty_filter();
+    for at in arrays.into_iter().take(MOST_TRIES) {
+        rest.findings.push(refusal::array_for_object(&at));
+        if rest.leave_out(at).is_none() {
+            return Err(rest.findings);
         }
     }
-    Err(findings)
+    let Some(given) = rest.read() else { return Err(rest.findings) };
+    rest.forget_given();
+    let Some(spec) = rest.read() else { return Err(rest.findings) };
+    Ok(Typed { spec, given, findings: rest.findings, unread: rest.unread })
 }
 
 /// The types of the specification give an absent `pids.limit` the value 0, which is a limit; what is absent
@@ -87,26 +73,61 @@ pub(super) fn with_absent_as_absent(mut spec: Spec, text: &[u8]) -> Spec {
 struct Rest<'t> {
     text: &'t [u8],
     copy: Vec<u8>,
+    /// How many more wrong values are looked for.
+    tries: usize,
+    findings: Vec<Finding>,
     unread: Vec<Pointer>,
     painted: Vec<Range<usize>>,
 }
 
 impl Rest<'_> {
-    /// Paints over what the types refuse and a runtime may ignore.
-    fn forget(&mut self) -> Vec<Finding> {
-        let Ok(value) = serde_json::from_slice::<Value>(self.text) else { return Vec::new() };
-        let mut findings = unknown_capabilities(&value);
-        let spans = locate_all(self.text, &findings.iter().map(|finding| finding.at.as_str()).collect());
-        for Span { start, end, .. } in spans.into_values() {
-            paint_over(&mut self.copy, start..end);
-        }
-        if let Some(finding) = empty_filter(&value) {
-            if let Some((_, bytes)) = member_of(self.text, finding.at.clone()) {
-                paint_over(&mut self.copy, bytes);
+    /// Reads what is left, and leaves out what cannot be read. `None` when nothing can be left out any more.
+    fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        loop {
+            let error = match serde_json::from_slice(&self.copy) {
+                Ok(value) => return Some(value),
+                Err(error) => error,
+            };
+            // Nothing has moved in the copy, so the pointer holds for the text.
+            let at = pointer_at(self.text, error_offset(&self.copy, &error));
+            let said = error.to_string();
+            // Of a value that was painted over serde_json says next that it is missing.
+            let follows = said.starts_with("missing field") && self.unread.iter().any(|u| at.has_child(u));
+            if !follows {
+                self.findings.push(refusal::finding(&at, &said));
             }
-            findings.push(finding);
+            self.leave_out(at)?;
+            self.tries = self.tries.checked_sub(1)?;
         }
-        findings
+    }
+
+    /// An empty action and no calls is how some engines write "no filter", and runc reads it so.
+    fn forget_empty_filter(&mut self) {
+        let Ok(value) = serde_json::from_slice::<Value>(self.text) else { return };
+        let Some(filter) = value.pointer("/linux/seccomp") else { return };
+        let no_calls = filter.get("syscalls").is_none_or(|calls| calls.as_array().is_some_and(Vec::is_empty));
+        if filter.get("defaultAction").is_some_and(|action| action == "") && no_calls {
+            let at = Pointer::from("/linux/seccomp");
+            self.forget(at.clone());
+            let message = "defaultAction is empty and there are no syscalls: there will be no filter";
+            self.findings.push(Finding::warning(at, message).cure("remove seccomp"));
+        }
+    }
+
+    /// What has types of its own, in which words are words.
+    fn forget_given(&mut self) {
+        for member in given::MEMBERS {
+            self.forget(Pointer::from(member));
+        }
+    }
+
+    /// Paints over a member, if it is there.
+    fn forget(&mut self, at: Pointer) {
+        if let Some((found, bytes)) = member_of(self.text, at.clone())
+            && found == at
+        {
+            paint_over(&mut self.copy, bytes);
+        }
     }
 
     /// Leaves out the innermost member of an object that holds this value: to leave out an element would renumber
@@ -121,37 +142,6 @@ impl Rest<'_> {
         }
         Some(())
     }
-}
-
-/// The specification wants a warning for a capability that is not known; its types here refuse it.
-fn unknown_capabilities(value: &Value) -> Vec<Finding> {
-    let known = capabilities::names(u64::MAX);
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let warning = |(at, name): (Pointer, &str)| {
-        let near = refusal::nearest(&known, name);
-        let cure = near.map(|near| format!("did you mean {near:?}?")).unwrap_or_default();
-        Finding::warning(at, format!("unknown capability {name:?} is ignored")).cure(cure)
-    };
-    let sets = value.pointer("/process/capabilities").and_then(Value::as_object);
-    let of_set = |(word, set): (&String, &'_ Value)| {
-        let at = Pointer::from("/process/capabilities").key(word);
-        let names = set.as_array().into_iter().flatten().enumerate();
-        let names = names.filter_map(|(index, name)| Some((at.index(index), name.as_str()?)));
-        let unknown = names.filter(|(_, name)| capabilities::bit(name).is_none());
-        unknown.map(warning).collect::<Vec<_>>()
-    };
-    sets.into_iter().flatten().flat_map(of_set).collect()
-}
-
-/// An empty action and no calls is how some engines write "no filter", and runc reads it so.
-fn empty_filter(value: &Value) -> Option<Finding> {
-    let filter = value.get("linux")?.get("seccomp")?;
-    let no_calls = filter.get("syscalls").is_none_or(|calls| calls.as_array().is_some_and(Vec::is_empty));
-    if filter.get("defaultAction")? != "" || !no_calls {
-        return None;
-    }
-    let message = "defaultAction is empty and there are no syscalls: there will be no filter";
-    Some(Finding::warning("/linux/seccomp", message).cure("remove seccomp"))
 }
 
 /// The innermost member of an object that holds the value, with the bytes of its name and value.
@@ -207,8 +197,6 @@ mod tests {
                 "/mounts/1",
                 "/ociVersion",
                 "/process/args/1",
-                "/process/capabilities/bounding/0",
-                "/process/capabilities/bounding/2",
                 "/process/capabilities/effective",
                 "/process/cwd",
                 "/process/user/gid",
@@ -224,11 +212,9 @@ mod tests {
                         "capabilities": {"bounding": ["CAP_NO", "CAP_KILL"]}}}"#;
         let typed = read(text.as_bytes()).ok().unwrap();
         assert_eq!(typed.unread, [Pointer::from("/hostname")]);
-        assert_eq!(typed.findings.len(), 2);
+        assert_eq!(typed.findings.len(), 1);
         assert_eq!(typed.spec.domainname().as_deref(), Some("d"));
-        let process = typed.spec.process().as_ref().unwrap();
-        let set = process.capabilities().as_ref().unwrap().bounding().clone();
-        assert_eq!(set.map(|set| set.len()), Some(1));
+        assert!(typed.given.capabilities.is_some(), "a word that nobody knows is no wrong type");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::version::{self, SPEC};
 use crate::feature::namespaces::{KINDS, name_of};
-use crate::feature::{capabilities, hooks, mounts, seccomp};
+use crate::feature::{capabilities, hooks, memory_policy, mounts, seccomp};
 
 /// Every capability that config.json may name.
 const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
@@ -89,6 +89,7 @@ fn linux() -> Value {
         },
         "apparmor": { "enabled": true },
         "selinux": { "enabled": true },
+        "memoryPolicy": { "modes": memory_policy::modes(), "flags": memory_policy::flags() },
         "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
         "mountExtensions": { "idmap": { "enabled": true } },
         "netDevices": { "enabled": false },

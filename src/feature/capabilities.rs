@@ -15,14 +15,39 @@ use std::str::FromStr;
 
 use caps::Capability as Known;
 use crate_run_plan::Operation;
-use oci_spec::runtime::{Capabilities as Set, Spec};
+use serde::Deserialize;
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::{given, one_of};
 use crate::feature::seccomp::Filter;
 use crate::host::Host;
 use crate::plan::Plan;
 
 const FEATURE: &str = "capabilities";
+
+type Names = Option<Vec<String>>;
+
+/// `process.capabilities`: five lists of names.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Given {
+    bounding: Names,
+    effective: Names,
+    permitted: Names,
+    inheritable: Names,
+    ambient: Names,
+}
+
+impl Given {
+    fn sets(&self) -> [(&'static str, &Names); 5] {
+        [
+            ("bounding", &self.bounding),
+            ("effective", &self.effective),
+            ("permitted", &self.permitted),
+            ("inheritable", &self.inheritable),
+            ("ambient", &self.ambient),
+        ]
+    }
+}
 
 /// The five sets, one bit a capability. `None` leaves the sets as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,48 +73,56 @@ pub fn names(set: u64) -> Vec<String> {
     known.iter().map(ToString::to_string).collect()
 }
 
-fn mask(set: &Option<Set>) -> u64 {
-    set.iter().flatten().filter_map(|capability| bit(&capability.to_string())).fold(0, |mask, bit| mask | bit)
-}
-
 /// What the kernel can grant of what is asked for.
-pub fn resolve(spec: &Spec, host: &Host) -> Option<Capabilities> {
-    let given = spec.process().as_ref()?.capabilities().as_ref()?;
-    let grantable = host.capabilities();
-    let bounding = mask(given.bounding()) & grantable;
-    let permitted = mask(given.permitted()) & grantable;
-    let inheritable = mask(given.inheritable()) & grantable;
-    Some(Capabilities {
-        bounding,
-        permitted,
-        // The kernel refuses an effective capability that is not permitted.
-        effective: mask(given.effective()) & permitted,
-        inheritable,
-        ambient: mask(given.ambient()) & permitted & inheritable,
-    })
+pub fn resolve(given: &given::Given, host: &Host) -> Option<Capabilities> {
+    let [bounding, effective, permitted, inheritable, ambient] =
+        given.capabilities.as_ref()?.sets().map(|(_, names)| mask(names) & host.capabilities());
+    // capset(2) refuses to make inheritable what is outside the bounding set, and effective what is not
+    // permitted; PR_CAP_AMBIENT_RAISE wants both.
+    let inheritable = inheritable & bounding;
+    let (effective, ambient) = (effective & permitted, ambient & permitted & inheritable);
+    Some(Capabilities { bounding, effective, permitted, inheritable, ambient })
 }
 
-pub fn findings(spec: &Spec, host: &Host) -> Vec<Finding> {
-    let given = spec.process().as_ref().and_then(|process| process.capabilities().as_ref());
-    let (Some(given), Some(granted)) = (given, resolve(spec, host)) else { return Vec::new() };
+fn mask(names: &Names) -> u64 {
+    names.iter().flatten().filter_map(|name| bit(name)).fold(0, |mask, bit| mask | bit)
+}
+
+pub fn findings(given: &given::Given, host: &Host) -> Vec<Finding> {
+    let (Some(asked), Some(granted)) = (&given.capabilities, resolve(given, host)) else { return Vec::new() };
     let at = Pointer::from("/process/capabilities");
-    let sets = [
-        ("bounding", given.bounding(), granted.bounding),
-        ("effective", given.effective(), granted.effective),
-        ("permitted", given.permitted(), granted.permitted),
-        ("inheritable", given.inheritable(), granted.inheritable),
-        ("ambient", given.ambient(), granted.ambient),
-    ];
+    let Capabilities { bounding, effective, permitted, inheritable, ambient } = granted;
+    let granted = [bounding, effective, permitted, inheritable, ambient];
+    let known = names(u64::MAX);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let mut found = Vec::new();
-    for (word, asked, granted) in sets {
-        let missing = names(mask(asked) & !granted);
-        if !missing.is_empty() {
-            let list = missing.join(", ");
-            let message = format!("the {word} set cannot have {list}: not granted");
+    for ((word, asked), granted) in asked.sets().into_iter().zip(granted) {
+        let unknown = asked.iter().flatten().enumerate().filter(|(_, name)| bit(name).is_none());
+        for (index, name) in unknown {
+            let message = format!("unknown capability {name:?} is ignored");
+            let warning = Finding::warning(at.key(word).index(index), message);
+            found.push(warning.cure(one_of(&known, name)));
+        }
+        let missing = mask(asked) & !granted;
+        let reasons = [
+            (missing & !host.capabilities(), "crate-run does not have them to give"),
+            (missing & host.capabilities(), refusal(word)),
+        ];
+        for (missing, reason) in reasons.into_iter().filter(|(missing, _)| *missing != 0) {
+            let message = format!("the {word} set cannot have {}: {reason}", names(missing).join(", "));
             found.push(Finding::warning(at.key(word), message));
         }
     }
     found
+}
+
+/// Why the kernel refuses what the host has.
+fn refusal(set: &str) -> &'static str {
+    match set {
+        "effective" => "what is effective must be permitted",
+        "inheritable" => "what is inheritable must be in the bounding set",
+        _ => "what is ambient must be permitted and inheritable",
+    }
 }
 
 /// Before the ids: PR_CAPBSET_DROP takes CAP_SETPCAP, which setresuid(2) takes away.
@@ -155,5 +188,31 @@ mod tests {
         assert_eq!(bit("CAP_CHECKPOINT_RESTORE"), Some(1 << 40));
         assert_eq!(bit("CAP_UNHEARD_OF"), None);
         assert_eq!(names(1 << 21 | 1), ["CAP_CHOWN", "CAP_SYS_ADMIN"]);
+    }
+
+    #[test]
+    fn what_cannot_be_granted_is_left_out_and_told() {
+        let json = r#"{
+            "bounding": ["CAP_CHOWN", "CAP_NEW"], "effective": ["CAP_KILL"], "permitted": ["CAP_CHOWN"],
+            "inheritable": ["CAP_CHOWN", "CAP_FOWNER"], "ambient": ["CAP_CHOWN", "CAP_FOWNER"]
+        }"#;
+        let capabilities = Some(serde_json::from_str(json).expect("capabilities"));
+        let given = given::Given { capabilities, ..given::Given::default() };
+        let granted = resolve(&given, &Host::for_tests()).expect("some");
+        let [chown, none] = [1, 0];
+        let Capabilities { bounding, effective, permitted, inheritable, ambient } = granted;
+        assert_eq!([bounding, permitted, inheritable, ambient], [chown; 4]);
+        assert_eq!(effective, none);
+        let found: Vec<String> =
+            findings(&given, &Host::for_tests()).into_iter().map(|finding| finding.message).collect();
+        assert_eq!(
+            found,
+            [
+                r#"unknown capability "CAP_NEW" is ignored"#,
+                "the effective set cannot have CAP_KILL: what is effective must be permitted",
+                "the inheritable set cannot have CAP_FOWNER: what is inheritable must be in the bounding set",
+                "the ambient set cannot have CAP_FOWNER: what is ambient must be permitted and inheritable",
+            ]
+        );
     }
 }

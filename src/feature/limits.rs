@@ -1,10 +1,9 @@
-//! # Limits of a single process: rlimits, OOM score, personality
+//! # Limits of a single process: rlimits, OOM score
 //!
 //! What a cgroup limits is shared by all processes in it; these limits belong to one process and are handed
-//! down (setrlimit(2), proc(5) oom_score_adj, personality(2)).
+//! down (setrlimit(2), proc(5) oom_score_adj).
 //!
-//! OCI: config.md, rlimits and oomScoreAdj; config-linux.md, Personality. Scheduler, ioPriority and
-//! memoryPolicy are not carried out, and so refused. (execCPUAffinity concerns the verb exec only.)
+//! OCI: config.md, rlimits and oomScoreAdj.
 //!
 //! Order: late, for a small RLIMIT_NOFILE or RLIMIT_AS would hit our own steps. In a user namespace the child
 //! may not raise its hard limits: there the runtime sets them from outside (prlimit(2)). The OOM score is
@@ -12,21 +11,29 @@
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
-use oci_spec::runtime::{LinuxPersonalityDomain, PosixRlimitType, Spec};
+use oci_spec::runtime::Spec;
+use serde::Deserialize;
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::{given, one_of};
 use crate::feature::namespaces::Namespaces;
 use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "limits";
+
+/// One entry of `process.rlimits`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Given {
+    r#type: Option<String>,
+    soft: Option<u64>,
+    hard: Option<u64>,
+}
 
 /// The limits of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     pub resources: Vec<Limit>,
     pub oom_score: Option<i32>,
-    /// The domain for personality(2).
-    pub personality: Option<u64>,
 }
 
 /// One resource limit, in the unit of the resource (setrlimit(2)).
@@ -38,74 +45,50 @@ pub struct Limit {
     pub at: Pointer,
 }
 
-/// The number of a resource (asm-generic/resource.h) and its name.
-fn resource(typ: PosixRlimitType) -> (u32, &'static str) {
-    match typ {
-        PosixRlimitType::RlimitCpu => (0, "RLIMIT_CPU"),
-        PosixRlimitType::RlimitFsize => (1, "RLIMIT_FSIZE"),
-        PosixRlimitType::RlimitData => (2, "RLIMIT_DATA"),
-        PosixRlimitType::RlimitStack => (3, "RLIMIT_STACK"),
-        PosixRlimitType::RlimitCore => (4, "RLIMIT_CORE"),
-        PosixRlimitType::RlimitRss => (5, "RLIMIT_RSS"),
-        PosixRlimitType::RlimitNproc => (6, "RLIMIT_NPROC"),
-        PosixRlimitType::RlimitNofile => (7, "RLIMIT_NOFILE"),
-        PosixRlimitType::RlimitMemlock => (8, "RLIMIT_MEMLOCK"),
-        PosixRlimitType::RlimitAs => (9, "RLIMIT_AS"),
-        PosixRlimitType::RlimitLocks => (10, "RLIMIT_LOCKS"),
-        PosixRlimitType::RlimitSigpending => (11, "RLIMIT_SIGPENDING"),
-        PosixRlimitType::RlimitMsgqueue => (12, "RLIMIT_MSGQUEUE"),
-        PosixRlimitType::RlimitNice => (13, "RLIMIT_NICE"),
-        PosixRlimitType::RlimitRtprio => (14, "RLIMIT_RTPRIO"),
-        PosixRlimitType::RlimitRttime => (15, "RLIMIT_RTTIME"),
-    }
+/// The resources; the place of each is its number (asm-generic/resource.h).
+const RESOURCES: [&str; 16] = [
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_DATA",
+    "RLIMIT_STACK",
+    "RLIMIT_CORE",
+    "RLIMIT_RSS",
+    "RLIMIT_NPROC",
+    "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_AS",
+    "RLIMIT_LOCKS",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+];
+
+fn resource(word: &str) -> Option<u32> {
+    RESOURCES.iter().position(|known| *known == word).map(|place| place as u32)
 }
 
 /// The name of a resource by its number.
 pub fn resource_name(number: u32) -> &'static str {
-    use PosixRlimitType::*;
-    let all = [
-        RlimitCpu,
-        RlimitFsize,
-        RlimitData,
-        RlimitStack,
-        RlimitCore,
-        RlimitRss,
-        RlimitNproc,
-        RlimitNofile,
-        RlimitMemlock,
-        RlimitAs,
-        RlimitLocks,
-        RlimitSigpending,
-        RlimitMsgqueue,
-        RlimitNice,
-        RlimitRtprio,
-        RlimitRttime,
-    ];
-    all.into_iter().map(resource).find(|(known, _)| *known == number).map_or("RLIMIT_?", |(_, name)| name)
+    RESOURCES.get(number as usize).unwrap_or(&"RLIMIT_?")
 }
 
-pub fn resolve(spec: &Spec) -> Limits {
-    let mut limits = Limits::default();
-    if let Some(process) = spec.process() {
-        limits.oom_score = process.oom_score_adj();
-        for (index, limit) in process.rlimits().iter().flatten().enumerate() {
-            let at = Pointer::from("/process/rlimits").index(index);
-            let (resource, _) = resource(limit.typ());
-            limits.resources.push(Limit { resource, soft: limit.soft(), hard: limit.hard(), at });
-        }
-    }
-    const PER_LINUX32: u64 = 8;
-    let domain = |personality: &oci_spec::runtime::LinuxPersonality| match personality.domain() {
-        LinuxPersonalityDomain::PerLinux => 0,
-        LinuxPersonalityDomain::PerLinux32 => PER_LINUX32,
+pub fn resolve(spec: &Spec, given: &given::Given) -> Limits {
+    let limit = |(index, limit): (usize, &Given)| {
+        let resource = resource(limit.r#type.as_deref()?)?;
+        let at = Pointer::from("/process/rlimits").index(index);
+        Some(Limit { resource, soft: limit.soft?, hard: limit.hard?, at })
     };
-    limits.personality = spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()).map(domain);
-    limits
+    Limits {
+        resources: given.limits.iter().enumerate().filter_map(limit).collect(),
+        oom_score: spec.process().as_ref().and_then(|process| process.oom_score_adj()),
+    }
 }
 
-pub fn findings(spec: &Spec) -> Vec<Finding> {
-    let limits = resolve(spec);
-    let mut found = Vec::new();
+pub fn findings(spec: &Spec, given: &given::Given) -> Vec<Finding> {
+    let limits = resolve(spec, given);
+    let mut found: Vec<Finding> = given.limits.iter().enumerate().flat_map(incomplete).collect();
     for (index, limit) in limits.resources.iter().enumerate() {
         let name = resource_name(limit.resource);
         if limit.soft > limit.hard {
@@ -120,31 +103,32 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
     }
     if limits.oom_score.is_some_and(|score| !(-1000..=1000).contains(&score)) {
         let message = "oomScoreAdj must lie between -1000 and 1000";
-        found.push(Finding::error("/process/oomScoreAdj", message));
+        let cure = "-1000 keeps the process alive, 1000 offers it first";
+        found.push(Finding::error("/process/oomScoreAdj", message).cure(cure));
     }
-    let personality = spec.linux().as_ref().and_then(|linux| linux.personality().as_ref());
-    if personality.is_some_and(|p| p.flags().as_ref().is_some_and(|flags| !flags.is_empty())) {
-        let message = "no flags of a personality are supported; they are ignored";
-        found.push(Finding::warning("/linux/personality/flags", message));
-    }
-    found.extend(not_yet(spec));
     found
 }
 
-/// What belongs here and is not carried out: without these the program would run otherwise than it was asked
-/// for.
-fn not_yet(spec: &Spec) -> Vec<Finding> {
-    let (process, linux) = (spec.process().as_ref(), spec.linux().as_ref());
-    let asked = [
-        ("/process/scheduler", process.is_some_and(|process| process.scheduler().is_some())),
-        ("/process/ioPriority", process.is_some_and(|process| process.io_priority().is_some())),
-        ("/linux/memoryPolicy", linux.is_some_and(|linux| linux.memory_policy().is_some())),
-    ];
-    let error = |(at, _): (&str, bool)| {
-        let name = at.rsplit('/').next().unwrap_or_default();
-        Finding::error(at, format!("{name} is not supported yet")).cure("leave it out")
-    };
-    asked.into_iter().filter(|(_, is_asked)| *is_asked).map(error).collect()
+/// What an entry lacks, or names that is not there. Each of its members is required.
+fn incomplete((index, limit): (usize, &Given)) -> Vec<Finding> {
+    let at = Pointer::from("/process/rlimits").index(index);
+    let mut found = Vec::new();
+    match limit.r#type.as_deref() {
+        None => found.push(Finding::error(at.clone(), "this limit has no type").cure("add \"type\"")),
+        // The first words are runc's.
+        Some(word) if resource(word).is_none() => {
+            let message = format!("wrong rlimit value: {word}");
+            found.push(Finding::error(at.key("type"), message).cure(one_of(&RESOURCES, word)));
+        }
+        Some(_) => {}
+    }
+    for (word, value) in [("soft", limit.soft), ("hard", limit.hard)] {
+        if value.is_none() {
+            let cure = format!("add \"{word}\"; 18446744073709551615 stands for no limit");
+            found.push(Finding::error(at.clone(), format!("this limit has no {word} value")).cure(cure));
+        }
+    }
+    found
 }
 
 /// Directly after the birth: what is written from outside.
@@ -165,15 +149,37 @@ pub fn outside(limits: &Limits, namespaces: &Namespaces, plan: &mut Plan) {
 
 /// In the tail.
 pub fn steps(limits: &Limits, namespaces: &Namespaces, plan: &mut Plan) {
-    if let Some(domain) = limits.personality {
-        let set = Operation::SetPersonality { domain };
-        plan.child(FEATURE, set, "what uname(2) tells about the machine").at("/linux/personality");
-    }
     if namespaces.has(flag::USER) {
         return;
     }
     for Limit { resource, soft, hard, at } in &limits.resources {
         let set = Operation::SetLimit { resource: *resource, soft: *soft, hard: *hard };
         plan.child(FEATURE, set, "late, so that it does not limit our own steps").at(at.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_complete_known_and_different() {
+        let json = r#"[
+            {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}, {"type": "RLIMIT_CORE", "soft": 1, "hard": 2},
+            {"type": "RLIMIT_NOFILE", "soft": 2, "hard": 1}, {"type": "nofile", "soft": 1, "hard": 1},
+            {"type": "RLIMIT_AS", "soft": 1}, {"soft": 1, "hard": 1}
+        ]"#;
+        let limits = serde_json::from_str(json).expect("limits");
+        let given = given::Given { limits, ..given::Given::default() };
+        let tell = |finding: &Finding| format!("{}: {}", finding.at, finding.message);
+        let found: Vec<String> = findings(&Spec::default(), &given).iter().map(tell).collect();
+        let expected = [
+            "3/type: wrong rlimit value: nofile",
+            "4: this limit has no hard value",
+            "5: this limit has no type",
+            "1: RLIMIT_CORE is listed twice",
+            "2: the soft limit 2 of RLIMIT_NOFILE is above its hard limit 1",
+        ];
+        assert_eq!(found, expected.map(|rest| format!("/process/rlimits/{rest}")));
     }
 }

@@ -6,22 +6,27 @@
 //!   function for each (`prepare`, `maps`, `seal`); `plan::compile` shows when they are called;
 //! - `observe`: what is true now of a running process.
 
+pub mod affinity;
 pub mod capabilities;
 pub mod cgroup;
 pub mod devices;
 pub mod hooks;
 pub mod identity;
+pub mod io_priority;
 pub mod keyring;
 pub mod limits;
 pub mod lsm;
 pub mod masks;
+pub mod memory_policy;
 pub mod mounts;
 pub mod namespaces;
 pub mod network;
+pub mod personality;
 pub mod process;
 pub mod procfs;
 pub mod rdt;
 pub mod rootfs;
+pub mod scheduler;
 pub mod seccomp;
 pub mod sysctl;
 pub mod terminal;

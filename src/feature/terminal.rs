@@ -13,7 +13,7 @@ use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use oci_spec::runtime::Spec;
 
-use crate::bundle::finding::Finding;
+use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::OutsidePath;
 use crate::feature::mounts::{self, Mount};
 use crate::plan::{HostAction, Plan};
@@ -80,6 +80,19 @@ pub fn resolve(spec: &Spec) -> Terminal {
         columns: size.as_ref().map_or(0, |size| cells(size.width())),
         line_ends: LineEnds::Screen,
     }
+}
+
+/// A size that the kernel's 16 bits cannot hold. Without a terminal the size is ignored.
+pub fn size_findings(spec: &Spec) -> Vec<Finding> {
+    let process = spec.process().as_ref().filter(|process| process.terminal() == Some(true));
+    let Some(size) = process.and_then(|process| process.console_size()) else { return Vec::new() };
+    let cells = [("height", size.height()), ("width", size.width())];
+    let too_large = |(word, count): (&str, u64)| {
+        let at = Pointer::from("/process/consoleSize").key(word);
+        let message = format!("the {word} {count} of the console is larger than 65535");
+        (count > u16::MAX.into()).then(|| Finding::error(at, message).cure("it is counted in characters"))
+    };
+    cells.into_iter().filter_map(too_large).collect()
 }
 
 /// A terminal and the way to it must be asked for together; the texts are runc's, which engines show.

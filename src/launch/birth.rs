@@ -7,6 +7,7 @@ use crate_run_plan::slot::Slot;
 use crate_run_sys::birth::{Cradle, Newborn, give_birth};
 use crate_run_sys::files::close_on_exec_from;
 use crate_run_sys::namespaces::{self, flag};
+use crate_run_sys::scheduling::{self, Attributes};
 use crate_run_sys::{Errno, host, process, sockets};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -118,6 +119,18 @@ impl Launch<'_> {
         let Some(born) = &self.newborn else { return Ok(()) };
         process::set_limit_of(born.pid, resource, soft, hard)
             .map_err(|errno| Cause::Call("prlimit(2)", errno))
+    }
+
+    pub(super) fn set_scheduler(&self, attributes: &Attributes) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        scheduling::set_scheduler(born.pid, attributes)
+            .map_err(|errno| Cause::Call("sched_setattr(2)", errno))
+    }
+
+    /// The newborn leads a session, and so a process group of its own number.
+    pub(super) fn set_io_priority(&self, priority: u32) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        scheduling::set_io_priority(born.pid, priority).map_err(|errno| Cause::Call("ioprio_set(2)", errno))
     }
 
     /// One message with one descriptor (SCM_RIGHTS of unix(7)).

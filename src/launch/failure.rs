@@ -8,6 +8,7 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::finding::Pointer;
 use crate::error::{Error, NOT_ROOT, Place, StepError, phrase};
+use crate::feature::scheduler::policy_name;
 use crate::launch::Launch;
 use crate::launch::cause::Cause;
 use crate::launch::line::Ending;
@@ -184,8 +185,38 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         (HostAction::WriteIdMaps { .. }, Errno::EPERM) => {
             "only privileged callers may map ids that are not their own"
         }
+        (HostAction::SetScheduler { attributes }, errno) => scheduler_cure(attributes.policy, errno),
+        (HostAction::SetIoPriority { .. }, Errno::EPERM) => REAL_TIME_IO,
+        (HostAction::WriteTimeOffsets { .. }, Errno::ERANGE) => {
+            "no clock of a container may be negative: an offset of -N seconds takes N seconds of uptime"
+        }
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
         (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
+        _ => "",
+    }
+}
+
+const REAL_TIME_IO: &str = "class IOPRIO_CLASS_RT takes CAP_SYS_NICE or CAP_SYS_ADMIN, which crate-run lacks";
+
+/// What usually mends it when sched_setattr(2) refuses a policy (sched(7)).
+fn scheduler_cure(policy: u32, errno: Errno) -> &'static str {
+    match (policy_name(policy), errno) {
+        ("SCHED_DEADLINE", Errno::EPERM) => {
+            "SCHED_DEADLINE takes CAP_SYS_NICE and every processor of the machine: linux.resources.cpu.cpus, or \
+             the cpuset of a cgroup above, allows only some (AllowedCPUs in systemd)"
+        }
+        ("SCHED_DEADLINE", Errno::EBUSY) => {
+            "the machine has not that much time left: lower runtime, or raise period"
+        }
+        ("SCHED_FIFO" | "SCHED_RR", Errno::EPERM) => {
+            "a real-time policy takes CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a cgroup that has real-time"
+        }
+        (_, Errno::EPERM) => "a negative nice value, or leaving SCHED_IDLE, takes CAP_SYS_NICE",
+        ("SCHED_ISO", Errno::EINVAL) => "no kernel implements SCHED_ISO: choose SCHED_BATCH or SCHED_RR",
+        (_, Errno::EINVAL) => {
+            "do the flags go with the policy? See sched_setattr(2), and sched(7) for its bounds"
+        }
+        (_, Errno::EOPNOTSUPP) => "SCHED_FLAG_UTIL_CLAMP_MIN and _MAX take a kernel with CONFIG_UCLAMP_TASK",
         _ => "",
     }
 }
@@ -236,6 +267,12 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::Execute { .. }, Errno::ENOEXEC) => "is the program built for this machine's architecture?",
         (Op::SetLimit { .. }, Errno::EPERM) => {
             "raising a hard limit takes CAP_SYS_RESOURCE, which crate-run lacks"
+        }
+        (Op::SetScheduler { policy, .. }, errno) => scheduler_cure(*policy, errno),
+        (Op::SetIoPriority { .. }, Errno::EPERM) => REAL_TIME_IO,
+        (Op::SetMemoryPolicy { .. }, Errno::EINVAL) => {
+            "does the machine have these nodes (/sys/devices/system/node/online), and does cpuset.mems allow them? \
+             MPOL_PREFERRED_MANY needs Linux 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9"
         }
         (Op::SetGroups { .. }, Errno::EPERM) => "the user namespace does not allow setgroups(2)",
         (Op::SetIds { .. }, Errno::EINVAL) => "the id is not mapped in the user namespace",

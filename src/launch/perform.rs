@@ -206,6 +206,9 @@ impl<'a> Launch<'a> {
             HostAction::MakeNetwork => self.make_network(),
             HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
+            HostAction::SetScheduler { attributes } => self.set_scheduler(attributes),
+            HostAction::SetIoPriority { priority } => self.set_io_priority(*priority),
+            HostAction::WriteTimeOffsets { offsets } => self.proc_file("timens_offsets", offsets),
             HostAction::RunHook { hook, kind, index } => {
                 let pid = self.newborn.as_ref().map_or(0, |born| born.pid);
                 let state = self.bundle.hook_state(&self.request.id).json("creating", pid);

@@ -5,8 +5,9 @@
 
 use crate::bundle::Bundle;
 use crate::feature::{
-    capabilities, cgroup, devices, hooks, identity, keyring, limits, lsm, masks, mounts, namespaces, network,
-    process, procfs, rdt, rootfs, seccomp, sysctl, terminal, time, uts,
+    affinity, capabilities, cgroup, devices, hooks, identity, io_priority, keyring, limits, lsm, masks,
+    memory_policy, mounts, namespaces, network, personality, process, procfs, rdt, rootfs, scheduler,
+    seccomp, sysctl, terminal, time, uts,
 };
 use crate::plan::request::{Gate, Request};
 use crate::plan::{HostAction, Pace, Phase, Plan};
@@ -66,6 +67,7 @@ fn identity(b: &Bundle, opened: &Opened, plan: &mut Plan) {
     cgroup::after_birth(&b.cgroup, plan);
     rdt::after_birth(&b.class, plan);
     namespaces::steps(&b.namespaces, &opened.namespaces, plan);
+    affinity::steps(plan);
 }
 
 /// What the container sees. The host's tree stays in sight until pivot_root, for hooks and bind sources.
@@ -98,6 +100,8 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     process::look_up(&b.process, plan);
     mounts::seal(&b.mounts, plan);
     rootfs::seal(&b.rootfs, plan);
+    scheduler::outside(b.scheduler, &b.namespaces, plan);
+    io_priority::outside(b.io_priority, &b.namespaces, plan);
 }
 
 /// Created. Whatever could fail because of the configuration has failed by now.
@@ -112,6 +116,10 @@ fn gate(b: &Bundle, request: &Request, plan: &mut Plan) {
 /// From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
 pub(super) fn power(b: &Bundle, request: &Request, plan: &mut Plan) {
     plan.phase(Phase::Power);
+    personality::steps(b.personality, plan);
+    memory_policy::steps(&b.memory_policy, plan);
+    scheduler::steps(b.scheduler, &b.namespaces, plan);
+    io_priority::steps(b.io_priority, &b.namespaces, plan);
     limits::steps(&b.limits, &b.namespaces, plan);
     process::close_descriptors(request.preserved, plan);
     if !b.process.no_new_privileges {

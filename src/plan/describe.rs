@@ -1,10 +1,13 @@
 //! What a step does, in words.
 
 use crate_run_plan::Operation;
+use crate_run_sys::scheduling::Attributes;
 
 use crate::feature::limits::resource_name;
 use crate::feature::namespaces::{KINDS, name_of};
 use crate::feature::rdt::Missing;
+use crate::feature::scheduler::policy_name;
+use crate::feature::{io_priority, memory_policy, personality};
 use crate::plan::{Action, HostAction, Ids, TreeChange};
 
 /// The words for an action, to be read after "cannot" or as a line of its own: "mount tmpfs on /dev".
@@ -55,6 +58,9 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::MakeNetwork => "MakeNetwork",
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
+        Host::SetScheduler { .. } => "SetScheduler",
+        Host::SetIoPriority { .. } => "SetIoPriority",
+        Host::WriteTimeOffsets { .. } => "WriteTimeOffsets",
         Host::RunHook { .. } => "RunHook",
         Host::SendListener { .. } => "SendListener",
         Host::SendPidfd { .. } => "SendPidfd",
@@ -121,6 +127,13 @@ fn host(action: &HostAction) -> String {
         HostAction::MakeNetwork => "make a network namespace".to_owned(),
         HostAction::SetOomScore { value } => format!("set oom_score_adj to {value}"),
         HostAction::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
+        HostAction::SetScheduler { attributes } => scheduler(attributes),
+        HostAction::SetIoPriority { priority } => {
+            format!("set the I/O priority {}", io_priority::words(*priority))
+        }
+        HostAction::WriteTimeOffsets { offsets } => {
+            format!("write the clock offsets ({})", one_line(offsets))
+        }
         HostAction::RunHook { hook, kind, index } => {
             format!("run {kind} hook #{index}, {}", hook.path.display())
         }
@@ -144,6 +157,17 @@ fn map_ids(ids: &Ids) -> String {
     }
 }
 
+fn scheduler(attributes: &Attributes) -> String {
+    let Attributes { policy, nice, priority, runtime, deadline, period, .. } = *attributes;
+    let mut words = format!("set the scheduling policy {}", policy_name(policy));
+    let values =
+        [("priority", priority.into()), ("runtime", runtime), ("deadline", deadline), ("period", period)];
+    for (name, value) in values.into_iter().filter(|(_, value)| *value != 0) {
+        words.push_str(&format!(", {name} {value}"));
+    }
+    if nice == 0 { words } else { format!("{words}, nice value {nice}") }
+}
+
 fn limit(resource: u32, soft: u64, hard: u64) -> String {
     let number = |value: u64| if value == u64::MAX { "unlimited".to_owned() } else { value.to_string() };
     format!("set {} to {}, hard {}", resource_name(resource), number(soft), number(hard))
@@ -156,7 +180,7 @@ fn child(operation: &Operation) -> String {
         Op::Meet {} | Op::Wait {} => "wait for the host".to_owned(),
         Op::JoinNamespace { kind, .. } => format!("join the {} namespace", name_of(*kind)),
         Op::LeaveNamespaces { kinds: mask } => format!("make a new {} namespace", kinds(*mask)),
-        Op::EnterTime { .. } => "set the clock offsets and enter the time namespace".to_owned(),
+        Op::EnterTime { .. } => "enter the time namespace".to_owned(),
         Op::EnterContainer { kinds: mask, .. } => {
             format!("enter the container's namespaces: {}", kinds(*mask))
         }
@@ -256,7 +280,18 @@ fn child_itself(operation: &Operation) -> String {
         Op::Execute { arguments, .. } => {
             format!("execute {}", arguments.iter().map(show).collect::<Vec<_>>().join(" "))
         }
-        Op::SetPersonality { domain } => format!("set the personality {domain}"),
+        Op::SetPersonality { domain } => format!("set the personality {}", personality::name(*domain)),
+        Op::RunAnywhere {} => "let it run on every processor".to_owned(),
+        Op::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } => {
+            let (policy, flags, nice, priority) = (*policy, *flags, nice.cast_signed(), *priority);
+            let (runtime, deadline, period) = (*runtime, *deadline, *period);
+            let given = Attributes { policy, flags, nice, priority, runtime, deadline, period };
+            scheduler(&given)
+        }
+        Op::SetIoPriority { priority } => format!("set the I/O priority {}", io_priority::words(*priority)),
+        Op::SetMemoryPolicy { mode, .. } => {
+            format!("set the memory policy {}", memory_policy::mode_name(*mode))
+        }
         Op::SetLabel { label, .. } => format!("set the label {}", String::from_utf8_lossy(label)),
         other => other.name().to_owned(),
     }

@@ -6,6 +6,7 @@ use std::ffi::CString;
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::mounts::Depth;
+use crate_run_sys::scheduling::Attributes;
 
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
@@ -127,6 +128,12 @@ pub enum HostAction {
     MakeNetwork,
     /// Sets a limit of the newborn (prlimit(2)).
     SetLimit { resource: u32, soft: u64, hard: u64 },
+    /// Sets policy and priority of the newborn (sched_setattr(2)).
+    SetScheduler { attributes: Attributes },
+    /// Sets the I/O priority of the newborn's process group (ioprio_set(2)).
+    SetIoPriority { priority: u32 },
+    /// Writes timens_offsets of the newborn (time_namespaces(7)).
+    WriteTimeOffsets { offsets: String },
     /// Runs a hook in the runtime's namespaces.
     RunHook { hook: Hook, kind: &'static str, index: usize },
     /// Takes the newborn's seccomp listener and sends it to the supervisor that listens at `path`.

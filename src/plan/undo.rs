@@ -55,7 +55,10 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::MakeNetwork
         | Host::JoinResctrlGroup { .. }
         | Host::SetOomScore { .. }
-        | Host::SetLimit { .. } => Undo::With("the newborn"),
+        | Host::SetLimit { .. }
+        | Host::SetScheduler { .. }
+        | Host::SetIoPriority { .. }
+        | Host::WriteTimeOffsets { .. } => Undo::With("the newborn"),
         Host::RunHook { .. } => Undo::By("the engine's poststop hooks"),
     }
 }

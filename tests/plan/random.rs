@@ -172,6 +172,9 @@ fn linux(tape: &mut Tape, own: &dyn Fn(&str) -> bool, makes: &dyn Fn(&str) -> bo
     if tape.yes() {
         linux["personality"] = json!({ "domain": "LINUX32" });
     }
+    if tape.yes() {
+        linux["memoryPolicy"] = json!({ "mode": "MPOL_PREFERRED", "nodes": "0,70" });
+    }
     linux
 }
 
@@ -210,6 +213,15 @@ fn process(tape: &mut Tape) -> Value {
     }
     if tape.yes() {
         process["oomScoreAdj"] = 100.into();
+    }
+    if tape.yes() {
+        process["scheduler"] = json!({
+            "policy": "SCHED_DEADLINE", "runtime": 1000000, "deadline": 2000000,
+            "flags": ["SCHED_FLAG_RESET_ON_FORK"]
+        });
+    }
+    if tape.yes() {
+        process["ioPriority"] = json!({ "class": "IOPRIO_CLASS_RT", "priority": 0 });
     }
     if tape.yes() {
         process["user"]["umask"] = 63.into();

@@ -155,3 +155,25 @@ fn network_devices_are_as_told() {
     let _ = std::process::Command::new("ip").args(["link", "del", "crfeat0"]).status();
     assert!(output.ok().stdout.lines().any(|name| name == "inside0"));
 }
+
+/// A mode or flag that this kernel is too old for is refused by the kernel, and not by its name.
+#[test]
+fn every_memory_policy_is_known() {
+    let Some(world) = World::new("every_memory_policy_is_known") else { return };
+    let run = |policy: Value| {
+        let container = world.container("a", |config| config["linux"]["memoryPolicy"] = policy.clone());
+        let output = container.run(&[]);
+        let refused = output.stderr.contains("set_mempolicy(2) answered");
+        assert!(output.status == 0 || refused, "{policy}: {}", output.stderr);
+        output.status
+    };
+    for mode in words(&world, "/linux/memoryPolicy/modes") {
+        let nodes = if matches!(mode.as_str(), "MPOL_DEFAULT" | "MPOL_LOCAL") { "" } else { "0" };
+        let status = run(json!({ "mode": mode, "nodes": nodes }));
+        let is_new = matches!(mode.as_str(), "MPOL_PREFERRED_MANY" | "MPOL_WEIGHTED_INTERLEAVE");
+        assert!(status == 0 || is_new, "{mode}");
+    }
+    for flag in words(&world, "/linux/memoryPolicy/flags") {
+        assert_eq!(run(json!({ "mode": "MPOL_BIND", "nodes": "0", "flags": [flag] })), 0, "{flag}");
+    }
+}

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use world::{World, config};
 
 /// The places of the structure that the tests of this program take.
-const DRIVEN: [&str; 28] = [
+const DRIVEN: [&str; 30] = [
     "/annotations/org.opencontainers.runc.checkpoint.enabled",
     "/annotations/run.oci.crate-run.commit",
     "/annotations/run.oci.crate-run.version",
@@ -49,6 +49,8 @@ const DRIVEN: [&str; 28] = [
     "/linux/intelRdt/enabled",
     "/linux/intelRdt/monitoring",
     "/linux/intelRdt/schemata",
+    "/linux/memoryPolicy/flags",
+    "/linux/memoryPolicy/modes",
     "/linux/mountExtensions/idmap/enabled",
     "/linux/namespaces",
     "/linux/netDevices/enabled",

@@ -4,10 +4,12 @@
 
 mod agent;
 mod capabilities;
+mod clocks;
 mod descriptors;
 mod identity;
 mod limits;
 mod program;
+mod scheduling;
 mod seccomp;
 mod seccomp_notify;
 #[path = "../world/mod.rs"]

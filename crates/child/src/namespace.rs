@@ -67,14 +67,8 @@ pub fn proc_file(runner: &Runner, path: &CStr, access: u64) -> Outcome<Fd> {
     files::openat2(runner.slot(Slot::PROC)?, path, access, 0, resolve).named(Call::Openat2)
 }
 
-/// timens_offsets must be written before anybody enters; setns(2) then enters without a fork
-/// (time_namespaces(7)).
-pub fn enter_time(runner: &Runner, offsets: &[u8]) -> Outcome {
-    if !offsets.is_empty() {
-        let file = proc_file(runner, c"self/timens_offsets", flag::O_WRONLY)?;
-        files::write_once(file, offsets).named(Call::Write)?;
-        files::close(file);
-    }
+/// setns(2) enters without a fork (time_namespaces(7)).
+pub fn enter_time(runner: &Runner) -> Outcome {
     let directory = proc_file(runner, c"self/ns", flag::O_PATH | flag::O_DIRECTORY)?;
     let own = files::openat2(directory, c"time_for_children", flag::O_RDONLY, 0, 0).named(Call::Openat2)?;
     namespaces::join(own, namespaces::flag::TIME).named(Call::Setns)?;

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate_run_plan::report::Call;
 use crate_run_sys::credentials::{self, Sets};
 use crate_run_sys::files::{self, flag};
-use crate_run_sys::{Errno, process};
+use crate_run_sys::{Errno, process, scheduling};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::namespace::proc_file;
@@ -27,6 +27,14 @@ pub fn new_keyring(runner: &Runner, name: &CStr) -> Outcome {
         }
         Err(errno) => Err(Failure::of(Call::Keyctl, errno)),
     }
+}
+
+/// Gives the process every processor. A host that refuses is told and tolerated: what is lost is speed.
+pub fn run_anywhere(runner: &Runner) -> Outcome {
+    if let Err(errno) = scheduling::run_anywhere() {
+        runner.warn(&Failure::of(Call::SchedSetaffinity, errno));
+    }
+    Ok(())
 }
 
 /// Drops every capability that is not to be kept; the kernel's last one shows itself by EINVAL.

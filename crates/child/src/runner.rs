@@ -6,6 +6,7 @@ use crate_run_plan::Sealed;
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{CHILD_SLOTS, Handle, Slot};
 use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, MAGIC, Reader};
+use crate_run_sys::scheduling::{self, Attributes};
 use crate_run_sys::{Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
@@ -132,7 +133,7 @@ impl Runner {
             Sealed::Wait {} => self.wait(),
             Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
             Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
-            Sealed::EnterTime { offsets } => namespace::enter_time(self, offsets),
+            Sealed::EnterTime {} => namespace::enter_time(self),
             Sealed::EnterContainer { container, kinds } => namespace::enter_container(self, container, kinds),
             Sealed::OpenProc {} => namespace::open_proc(self),
             Sealed::Rebirth { kinds } => namespace::rebirth(self, kinds),
@@ -228,6 +229,18 @@ impl Runner {
                 execute::execute(self, candidates, arguments, environment)
             }
             Sealed::SetPersonality { domain } => process::set_personality(domain).named(Call::Personality),
+            Sealed::RunAnywhere {} => power::run_anywhere(self),
+            Sealed::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } => {
+                let nice = nice.cast_signed();
+                let attributes = Attributes { policy, flags, nice, priority, runtime, deadline, period };
+                scheduling::set_scheduler(0, &attributes).named(Call::SchedSetattr)
+            }
+            Sealed::SetIoPriority { priority } => {
+                scheduling::set_io_priority(0, priority).named(Call::IoprioSet)
+            }
+            Sealed::SetMemoryPolicy { mode, nodes } => {
+                scheduling::set_memory_policy(mode, nodes).named(Call::SetMempolicy)
+            }
             Sealed::SetLabel { path, label } => power::set_label(self, path, label),
         }
     }

@@ -130,8 +130,8 @@ operations! {
     2 JoinNamespace { namespace: Slot, kind: Wide }
     /// unshare(2) of the namespaces `kinds`, for those that cannot be made at birth.
     3 LeaveNamespaces { kinds: Wide }
-    /// Writes timens_offsets and enters the time namespace that `LeaveNamespaces` made (time_namespaces(7)).
-    4 EnterTime { offsets: Bytes }
+    /// Enters the time namespace that `LeaveNamespaces` made (time_namespaces(7)).
+    4 EnterTime { }
     /// Makes the private procfs of slot PROC.
     5 OpenProc { }
     /// A second clone3(2), so that the new process belongs to the namespaces just joined.
@@ -276,6 +276,18 @@ operations! {
     96 VerifyLabel { path: Text, start: Bytes }
     /// This process has installed so many filters; with `ask` 1, PR_GET_SECCOMP must say so, too.
     97 VerifyFilter { filters: Number, ask: Number }
+
+    // When and where the process runs, and where its memory lies.
+
+    /// sched_setaffinity(2) with every processor there can be.
+    100 RunAnywhere { }
+    /// sched_setattr(2); `nice` is a signed number.
+    101 SetScheduler { policy: Number, flags: Wide, nice: Number, priority: Number, runtime: Wide,
+                       deadline: Wide, period: Wide }
+    /// ioprio_set(2) of the process group.
+    102 SetIoPriority { priority: Number }
+    /// set_mempolicy(2); `mode` has its flags in it, `nodes` are 64-bit words.
+    103 SetMemoryPolicy { mode: Number, nodes: Bytes }
 }
 
 /// How a source is cloned (`depth` above).

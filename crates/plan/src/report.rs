@@ -103,6 +103,10 @@ calls! {
     Getgroups "getgroups(2)"
     Fspick "fspick(2)"
     FsconfigReconfigure "fsconfig(2), FSCONFIG_CMD_RECONFIGURE"
+    SchedSetattr "sched_setattr(2)"
+    SchedSetaffinity "sched_setaffinity(2)"
+    IoprioSet "ioprio_set(2)"
+    SetMempolicy "set_mempolicy(2)"
 }
 
 /// How many bytes of explanation fit into a message.

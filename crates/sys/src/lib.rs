@@ -27,6 +27,7 @@ pub mod namespaces;
 pub mod process;
 #[cfg(feature = "program")]
 pub mod program;
+pub mod scheduling;
 pub mod signals;
 pub mod sockets;
 #[cfg(feature = "supervisor")]

@@ -67,7 +67,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
     use Operation as Op;
     match operation {
         Op::JoinNamespace { namespace, .. } => vec![*namespace],
-        Op::EnterTime { .. } | Op::SetParameter { .. } | Op::SetLabel { .. } | Op::VerifyLabel { .. } => {
+        Op::EnterTime {} | Op::SetParameter { .. } | Op::SetLabel { .. } | Op::VerifyLabel { .. } => {
             vec![Slot::PROC]
         }
         Op::EnterContainer { container, .. } => vec![*container],

@@ -164,8 +164,17 @@ pub fn says_who(step: &Step) -> bool {
 /// Acts on the newborn by its process number.
 pub fn acts_on_newborn(step: &Step) -> bool {
     let sets = matches!(host(step), Some(Host::SetOomScore { .. } | Host::SetLimit { .. }));
+    let sets = sets || schedules_from_outside(step) || moves_clocks(step);
     let tells = matches!(host(step), Some(Host::WritePidFile { .. } | Host::SendPidfd { .. }));
     sets || tells || sends_listener(step) || matches!(host(step), Some(Host::WriteIdMaps { .. }))
+}
+
+fn schedules_from_outside(step: &Step) -> bool {
+    matches!(host(step), Some(Host::SetScheduler { .. } | Host::SetIoPriority { .. }))
+}
+
+pub fn moves_clocks(step: &Step) -> bool {
+    matches!(host(step), Some(Host::WriteTimeOffsets { .. }))
 }
 
 /// A host step for which the child waits at a rendezvous.
@@ -254,7 +263,7 @@ pub fn makes_time_namespace(step: &Step) -> bool {
 }
 
 pub fn enters_time(step: &Step) -> bool {
-    matches!(child(step), Some(Op::EnterTime { .. }))
+    matches!(child(step), Some(Op::EnterTime {}))
 }
 
 /// A step whose effect is that of the namespaces in which the child stands.
@@ -377,7 +386,25 @@ pub fn view(step: &Step) -> bool {
 }
 
 pub fn sets_own_limit(step: &Step) -> bool {
-    matches!(child(step), Some(Op::SetLimit { .. } | Op::SetPersonality { .. }))
+    let limits = matches!(child(step), Some(Op::SetLimit { .. } | Op::SetPersonality { .. }));
+    let places = matches!(child(step), Some(Op::SetIoPriority { .. } | Op::SetMemoryPolicy { .. }));
+    limits || places || matches!(child(step), Some(Op::SetScheduler { .. }))
+}
+
+pub fn runs_anywhere(step: &Step) -> bool {
+    matches!(child(step), Some(Op::RunAnywhere {}))
+}
+
+/// On either side.
+pub fn schedules(step: &Step) -> bool {
+    let inside = matches!(child(step), Some(Op::SetScheduler { .. }));
+    inside || matches!(host(step), Some(Host::SetScheduler { .. }))
+}
+
+/// On either side.
+pub fn sets_io_priority(step: &Step) -> bool {
+    let inside = matches!(child(step), Some(Op::SetIoPriority { .. }));
+    inside || matches!(host(step), Some(Host::SetIoPriority { .. }))
 }
 
 pub fn closes_descriptors(step: &Step) -> bool {

@@ -108,4 +108,16 @@ pub(super) const RULES: &[Rule] = &[
         reason: "unshare puts later children into it, and offsets can be set only while nobody is in it",
         source: "time_namespaces(7)",
     },
+    Rule {
+        name: "the time namespace is made before its offsets are set",
+        claim: Before(which::makes_time_namespace, which::moves_clocks),
+        reason: "timens_offsets is that of the namespace for later children, and would be the host's",
+        source: "time_namespaces(7)",
+    },
+    Rule {
+        name: "the offsets are set before the time namespace is entered",
+        claim: Before(which::moves_clocks, which::enters_time),
+        reason: "afterwards the kernel answers EACCES",
+        source: "time_namespaces(7)",
+    },
 ];

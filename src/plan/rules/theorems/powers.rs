@@ -88,8 +88,26 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "limits are set before the ids",
         claim: Before(which::sets_own_limit, which::sets_ids),
-        reason: "raising a hard limit takes CAP_SYS_RESOURCE",
-        source: "setrlimit(2)",
+        reason: "raising a hard limit takes CAP_SYS_RESOURCE, a real-time policy CAP_SYS_NICE",
+        source: "setrlimit(2), sched(7)",
+    },
+    Rule {
+        name: "a process is let run anywhere before its policy is set",
+        claim: Before(which::runs_anywhere, which::schedules),
+        reason: "SCHED_DEADLINE is refused to a process that may not run on every processor",
+        source: "sched(7)",
+    },
+    Rule {
+        name: "the policy of the scheduler comes after the hooks of create",
+        claim: Before(which::create_container_hook, which::schedules),
+        reason: "a process under SCHED_DEADLINE cannot fork, and one under SCHED_IDLE may wait for long",
+        source: "sched(7)",
+    },
+    Rule {
+        name: "the container has its own process group before that gets a priority",
+        claim: Before(which::new_session, which::sets_io_priority),
+        reason: "the group before it is the group of the runtime",
+        source: "ioprio_set(2), setsid(2)",
     },
     Rule {
         name: "limits do not limit our own steps",
@@ -190,7 +208,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "limits are set before the filter",
         claim: Before(which::sets_own_limit, which::filters_calls),
-        reason: "a profile may forbid setrlimit and personality",
+        reason: "a profile may forbid setrlimit, personality, set_mempolicy and sched_setattr",
         source: "seccomp(2)",
     },
     Rule {
