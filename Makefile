@@ -12,7 +12,7 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build rootfs run run-vm test test-host clauses as-root lint bench clean
+.PHONY: help setup build rootfs run run-vm test test-host clauses as-root oracle lint bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ as-root:
 		echo '    sudo env PATH="$$PATH" HOME="$$HOME" make test-host'; \
 		echo 'make test runs the same tests without root, in a virtual machine.'; \
 		exit 1; }
+
+oracle: ## compare what the seccomp compiler makes of profiles with what libseccomp makes of them
+	cargo test --package crate-run-seccomp --features oracle --lib -- oracle:: --nocapture
 
 lint: ## formatting, clippy, documentation, and whether it compiles for aarch64
 	cargo fmt --all --check

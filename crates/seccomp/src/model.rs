@@ -226,6 +226,29 @@ pub(crate) fn profiles() -> impl Strategy<Value = LinuxSeccomp> {
     })
 }
 
+/// Profiles in which many rules with conditions meet at few calls.
+pub(crate) fn crowded() -> impl Strategy<Value = LinuxSeccomp> {
+    let condition = (0..3usize, select(&VALUES[..]), select(&VALUES[..]), select(&OPERATORS[..]));
+    let arg = condition.prop_map(|(index, value, two, op)| {
+        let arg = LinuxSeccompArgBuilder::default().index(index).value(value).value_two(two).op(op);
+        arg.build().expect("all fields are set")
+    });
+    let action = select(vec![Action::ScmpActAllow, Action::ScmpActTrap, Action::ScmpActLog]);
+    let name = select(vec!["read", "ioctl", "clone"]).prop_map(String::from);
+    let block = (name, action, prop::collection::vec(arg, 1..4)).prop_map(|(name, action, args)| {
+        let block = LinuxSyscallBuilder::default().names(vec![name]).action(action).args(args);
+        block.build().expect("all fields are set")
+    });
+    let listed = prop::collection::vec(select(vec![OciArch::ScmpArchX86, OciArch::ScmpArchX32]), 0..3);
+    (listed, prop::collection::vec(block, 2..7)).prop_map(|(listed, blocks)| {
+        let profile = LinuxSeccompBuilder::default()
+            .default_action(Action::ScmpActErrno)
+            .architectures(listed)
+            .syscalls(blocks);
+        profile.build().expect("all fields are set")
+    })
+}
+
 fn blocks(profile: &LinuxSeccomp) -> &[LinuxSyscall] {
     profile.syscalls().as_deref().unwrap_or_default()
 }
@@ -294,6 +317,71 @@ pub(crate) enum Reading {
     /// There are `rules` rules with conditions; these actions are of those that match, in the order of the
     /// profile.
     Conditionally { rules: usize, matching: Vec<u32> },
+}
+
+impl Reading {
+    /// The verdicts that it justifies, where new calls are not told from old ones.
+    #[cfg(feature = "oracle")]
+    pub(crate) fn permitted(&self, profile: &LinuxSeccomp) -> Vec<u32> {
+        const KILL_THREAD: u32 = 0;
+        let default = profile.default_action().as_u32(profile.default_errno_ret());
+        match self {
+            Reading::Stranger => vec![KILL_THREAD],
+            Reading::Nothing { .. } => vec![default],
+            Reading::Plainly(action) => vec![*action],
+            Reading::Conditionally { matching, .. } if matching.is_empty() => vec![default],
+            Reading::Conditionally { matching, .. } => matching.clone(),
+        }
+    }
+}
+
+/// `profile` with those of its rules that match this call.
+#[cfg(feature = "oracle")]
+pub(crate) fn only_matching(profile: &LinuxSeccomp, native: Arch, sample: &Sample) -> LinuxSeccomp {
+    let mut only = profile.clone();
+    let mut kept = Vec::new();
+    for block in blocks(profile) {
+        for (name, args) in block
+            .names()
+            .iter()
+            .flat_map(|name| alternatives(block, None).into_iter().map(move |args| (name.clone(), args)))
+        {
+            let mut alone = block.clone();
+            alone.set_names(vec![name]);
+            alone.set_args(Some(args));
+            only.set_syscalls(Some(vec![alone.clone()]));
+            let reading = read(&only, native, sample);
+            if matches!(reading, Reading::Conditionally { matching, .. } if !matching.is_empty()) {
+                kept.push(alone);
+            }
+        }
+    }
+    only.set_syscalls(Some(kept));
+    only
+}
+
+/// Is `sample` a call with 64-bit arguments, and do two rules of `profile` compare one of them with values whose
+/// high words are the same?
+#[cfg(feature = "oracle")]
+pub(crate) fn shares_a_high_word(profile: &LinuxSeccomp, sample: &Sample) -> bool {
+    let args = |block: &LinuxSyscall| block.args().clone().unwrap_or_default();
+    let shared = |a: &LinuxSeccompArg, b: &LinuxSeccompArg| {
+        a.index() == b.index() && a.value() >> 32 == b.value() >> 32
+    };
+    if sample.audit != Arch::X86_64.audit() || !Arch::X86_64.numbers().contains(&sample.nr) {
+        return false;
+    }
+    let mut rest = blocks(profile);
+    while let [rule, others @ ..] = rest {
+        let mut pairs = others.iter().flat_map(|other| {
+            args(rule).into_iter().flat_map(|a| args(other).into_iter().map(move |b| (a, b)))
+        });
+        if pairs.any(|(a, b)| shared(&a, &b)) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// Reads `profile` for one call, rule by rule.

@@ -272,7 +272,7 @@ fn condition(arg: &LinuxSeccompArg) -> Option<Condition> {
         Operator::ScmpCmpGt => (Test::Greater, u64::MAX, arg.value()),
         Operator::ScmpCmpGe => (Test::GreaterOrEqual, u64::MAX, arg.value()),
         Operator::ScmpCmpMaskedEq => {
-            (Test::Equal, arg.value(), arg.value() & arg.value_two().unwrap_or_default())
+            (Test::MaskedEqual, arg.value(), arg.value() & arg.value_two().unwrap_or_default())
         }
     };
     Some(Condition { arg: index, test, mask, value })

@@ -45,7 +45,7 @@ proptest! {
     /// The program says what a plain reading of the profile says; where several rules match, one of them.
     #[test]
     fn a_program_means_what_its_profile_says(
-        profile in model::profiles(),
+        profile in prop_oneof![model::profiles(), model::crowded()],
         native in prop::sample::select(vec![Arch::X86_64, Arch::Aarch64]),
         newcomers in prop::sample::select(vec![Newcomers::Enosys, Newcomers::Default]),
         seed in any::<u64>(),

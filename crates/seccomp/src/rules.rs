@@ -5,8 +5,8 @@
 //!
 //! - A rule without conditions beats every rule with conditions; of two such rules the earlier one wins.
 //! - Rules with conditions are asked in an order of their own, and the first that matches wins. Higher
-//!   argument numbers come first, then equality before "less" before "greater", then the tighter bound; see
-//!   [`precedence`]. Only what is equal in all that keeps the order of the profile.
+//!   argument numbers come first, then equality before "less" before "greater", then the tighter bound, by
+//!   its high word first; see [`place`]. What is equal in all that keeps the order of the profile.
 //! - A rule whose conditions extend those of an earlier rule is never reached. The other way round, and for
 //!   two rules with the same conditions, different actions are an error.
 //! - Under a 32-bit architecture only the low word of an argument and of the value counts.
@@ -14,7 +14,7 @@
 //! Where libseccomp is at odds with itself, because it joins the comparisons of the high words of two rules
 //! and then loses one of their actions (its 2.5 and 2.6 differ there), the order above holds strictly.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::arch::{Arch, Width};
@@ -23,6 +23,8 @@ use crate::arch::{Arch, Width};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Test {
     Equal,
+    /// The only one under a mask.
+    MaskedEqual,
     NotEqual,
     Less,
     LessOrEqual,
@@ -30,7 +32,7 @@ pub(crate) enum Test {
     GreaterOrEqual,
 }
 
-/// `(argument & mask) test value`; the mask has all bits set unless the test is `Equal`.
+/// `(argument & mask) test value`; the mask has all bits set unless the test is `MaskedEqual`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Condition {
     /// 0 to 5.
@@ -59,10 +61,26 @@ impl Condition {
     /// The kind of test, in the order of asking.
     fn class(self) -> u8 {
         match self.test {
-            Test::Equal | Test::NotEqual => 0,
+            Test::Equal | Test::MaskedEqual | Test::NotEqual => 0,
             Test::Less | Test::LessOrEqual => 1,
             Test::Greater | Test::GreaterOrEqual => 2,
         }
+    }
+
+    /// The high and the low word of the value, so that what is smaller is asked first: the tighter bound,
+    /// and of others the larger value.
+    fn words(self, width: Width) -> (u32, u32) {
+        let ordered = if self.class() == 1 { self.value } else { !self.value };
+        match width {
+            Width::Bits64 => ((ordered >> 32) as u32, ordered as u32),
+            Width::Bits32 => (0, ordered as u32),
+        }
+    }
+
+    /// What is compared of the high word: under which mask, if it is a masked comparison, and with what.
+    fn high_comparison(self, width: Width) -> Option<(bool, u32, u32)> {
+        let high = |wide: u64| (wide >> 32) as u32;
+        (width == Width::Bits64).then(|| (self.test == Test::MaskedEqual, high(self.mask), high(self.value)))
     }
 }
 
@@ -112,7 +130,10 @@ pub(crate) fn settle<'a>(
     }
     if checked.len() > 1 {
         checked = without_unreachable(arch, number, checked)?;
-        checked.sort_by(|a, b| precedence(&a.when, &b.when));
+        let places = (0..checked.len()).map(|index| place(arch.width(), &checked, index));
+        let mut placed: Vec<(Place, Rule)> = places.collect::<Vec<_>>().into_iter().zip(checked).collect();
+        placed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        checked = placed.into_iter().map(|(_, rule)| rule).collect();
     }
     Ok(Answer::Checked(checked))
 }
@@ -142,17 +163,30 @@ fn without_unreachable(arch: Arch, number: u32, rules: Vec<Rule>) -> Result<Vec<
     Ok(rules.into_iter().filter(|_| keep.next() == Some(true)).collect())
 }
 
-/// The order of asking: compares condition by condition, and puts the rule with fewer conditions first.
-fn precedence(a: &[Condition], b: &[Condition]) -> Ordering {
-    let of_pair = |x: &Condition, y: &Condition| {
-        let by_kind = (Reverse(x.arg), x.class()).cmp(&(Reverse(y.arg), y.class()));
-        by_kind.then(match x.test {
-            Test::Less | Test::LessOrEqual => x.value.cmp(&y.value),
-            _ => y.value.cmp(&x.value),
-        })
+/// Where a rule stands in the order of asking: for each of its conditions, which come before it.
+type Place = Vec<(Reverse<u8>, u8, u32, usize, u32, usize)>;
+
+/// Computes the place of the rule at `index` of `rules`, which are in the order of the profile.
+///
+/// The high word is compared before the low one. Where that leaves two different comparisons equal, the one
+/// that the profile names first comes first, and takes those with it that begin in the same way.
+fn place(width: Width, rules: &[Rule], index: usize) -> Place {
+    let when = &rules[index].when;
+    let first = |level: usize, same: &dyn Fn(&Condition) -> bool| {
+        let begins = |rule: &Rule| rule.when.get(..level) == Some(&when[..level]);
+        let like_this = |rule: &Rule| begins(rule) && rule.when.get(level).is_some_and(same);
+        rules.iter().position(like_this).unwrap_or(index)
     };
-    let differing = a.iter().zip(b).map(|(x, y)| of_pair(x, y)).find(|order| order.is_ne());
-    differing.unwrap_or_else(|| a.len().cmp(&b.len()))
+    let condition_at = |(level, condition): (usize, &Condition)| {
+        let (high, low) = condition.words(width);
+        let same_high = |other: &Condition| {
+            (other.arg, other.class(), other.high_comparison(width))
+                == (condition.arg, condition.class(), condition.high_comparison(width))
+        };
+        let (of_high, of_both) = (first(level, &same_high), first(level, &|other| other == condition));
+        (Reverse(condition.arg), condition.class(), high, of_high, low, of_both)
+    };
+    when.iter().enumerate().map(condition_at).collect()
 }
 
 #[cfg(test)]
@@ -180,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_empty_mask_is_no_condition() {
-        let masked = |mask| Condition { arg: 0, test: Test::Equal, mask, value: mask };
+        let masked = |mask| Condition { arg: 0, test: Test::MaskedEqual, mask, value: mask };
         assert_eq!(decide(Arch::X86_64, &[rule(9, &[masked(0)], 0)]), Ok(Answer::Always(9)));
         let high = [rule(9, &[masked(0xff_0000_0000)], 0)];
         assert_eq!(decide(Arch::X86, &high), Ok(Answer::Always(9)), "the high word does not exist here");

@@ -262,7 +262,7 @@ fn write_condition(
     let low_word = OFFSET_ARGS + 8 * u32::from(condition.arg);
     let (low, high) = (condition.value as u32, (condition.value >> 32) as u32);
     let (test, yes, no) = match condition.test {
-        Test::Equal => (IF_EQUAL, holds, fails),
+        Test::Equal | Test::MaskedEqual => (IF_EQUAL, holds, fails),
         Test::NotEqual => (IF_EQUAL, fails, holds),
         Test::Greater => (IF_GREATER, holds, fails),
         Test::LessOrEqual => (IF_GREATER, fails, holds),
