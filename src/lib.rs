@@ -38,6 +38,7 @@
 //! | sealed child | `src/launch/image.rs` | memfd_create(2) | |
 //! | root filesystem | `src/feature/rootfs.rs` | pivot_root(2) | `root`, `linux.rootfsPropagation` |
 //! | mounts | `src/feature/mounts.rs` | fsopen(2), move_mount(2) | `mounts` |
+//! | id-mapped mounts | `src/feature/mounts/idmap.rs` | mount_setattr(2) | `mounts[].uidMappings` |
 //! | device nodes | `src/feature/devices.rs` | mknod(2) | `linux.devices` |
 //! | hidden, read-only paths | `src/feature/masks.rs` | open_tree(2) | `linux.maskedPaths`, `readonlyPaths` |
 //! | private procfs | `src/feature/procfs.rs` | proc(5) | |

@@ -113,6 +113,45 @@ fn propagation_types_come_as_listed() {
     inventory::unmount_below(Path::new(&source));
 }
 
+/// The words for the whole tree are for mounts of every kind, and a remount finds what lies below.
+#[test]
+fn recursive_words_are_for_every_kind_of_mount() {
+    let Some(world) = World::new("recursive_words_are_for_every_kind_of_mount") else { return };
+    const WORDS: [&str; 5] = ["rro", "rnosuid", "rnodev", "rnoexec", "rnoatime"];
+    let kinds = [
+        ("/sys", "sysfs", "sysfs", &[][..]),
+        ("/sys/fs/cgroup", "cgroup", "cgroup", &[]),
+        ("/mnt/proc", "proc", "proc", &[]),
+        ("/mnt/mqueue", "mqueue", "mqueue", &[]),
+        ("/mnt/devpts", "devpts", "devpts", &["newinstance"]),
+        ("/mnt/copied", "tmpfs", "tmpfs", &["tmpcopyup"]),
+        ("/mnt/at-once", "tmpfs", "tmpfs", &["iversion"]),
+    ];
+    for namespaces in ["own", "of the host"] {
+        let report = world.report(&["mounts"], |value| {
+            config::without_mount(value, "/sys");
+            config::without_mount(value, "/sys/fs/cgroup");
+            if namespaces == "of the host" {
+                config::without_namespace(value, "network");
+                config::without_namespace(value, "cgroup");
+            }
+            config::mount(value, "/mnt", "tmpfs", "tmpfs", &[]);
+            for (target, kind, source, words) in kinds {
+                config::mount(value, target, kind, source, &[words, &WORDS].concat());
+            }
+            config::mount(value, "/mnt/new", "tmpfs", "tmpfs", &["rsync"]);
+            config::mount(value, "/mnt/new/below", "tmpfs", "tmpfs", &["rdirsync", "exec"]);
+            config::mount(value, "/mnt/new", "", "", &[&["remount"][..], &WORDS].concat());
+        });
+        for target in kinds.iter().map(|kind| kind.0).chain(["/mnt/new", "/mnt/new/below"]) {
+            let found = options(&report, target);
+            assert_eq!(found, "ro nosuid nodev noexec noatime", "{target}, namespaces {namespaces}");
+        }
+        assert!(words(&mount_at(&report, "/mnt/new")["super_options"]).contains(&"sync"));
+        assert!(words(&mount_at(&report, "/mnt/new/below")["super_options"]).contains(&"dirsync"));
+    }
+}
+
 #[test]
 fn a_new_filesystem_gets_new_options() {
     let Some(world) = World::new("a_new_filesystem_gets_new_options") else { return };
@@ -223,6 +262,23 @@ fn a_link_is_copied_or_must_be_the_same() {
     let sentence = "cannot make the link /srv-other to /etc/passwd: something else than this symbolic link is \
                     there already";
     container(&link, "/srv-other", "true").create().fails_at(sentence, "/mounts/7");
+}
+
+/// In a user namespace the child clones the source itself, and the link is the source there as well.
+#[test]
+fn a_link_is_a_source_in_a_user_namespace_too() {
+    let Some(world) = World::new("a_link_is_a_source_in_a_user_namespace_too") else { return };
+    let (rootfs, link) = (world.own_rootfs(), world.file("link"));
+    symlink("/nowhere", &link).expect("a link");
+    symlink("/etc/passwd", rootfs.join("covered")).expect("a link");
+    world::tool(&["chown", "-R", &format!("{0}:{0}", config::FIRST_ID), rootfs.to_str().expect("UTF-8")]);
+    let said = world.says(&["readlink", "/covered"], |value| {
+        value["root"]["path"] = json!(rootfs);
+        config::userns(value);
+        let source = link.to_str().expect("UTF-8");
+        config::mount(value, "/covered", "bind", source, &["bind", "src-nofollow", "dest-nofollow"]);
+    });
+    assert_eq!(said, "/nowhere\n");
 }
 
 /// No machine of the tests refuses a cgroup2 in a cgroup namespace of the container's own, as a host with v1
