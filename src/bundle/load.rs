@@ -8,7 +8,7 @@ use oci_spec::runtime::Spec;
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::given::Given;
 use crate::bundle::typed::{self, Typed};
-use crate::bundle::{source, span};
+use crate::bundle::{absent, source, span};
 use crate::error::Error;
 
 /// A configuration as it was read.
@@ -61,9 +61,10 @@ impl Source {
             ]));
         }
         let Typed { spec, given, findings, unread } = typed::read(&text).map_err(config_error)?;
-        let spec = typed::with_absent_as_absent(spec, &text);
+        let spec = absent::without_empty_pids(spec, &text);
         let (file, text) = (file.clone(), text.clone());
         let mut source = Self { directory, file, text, spec, given, findings, unread };
+        source.findings.extend(absent::findings(&source.spec, &source.text));
         let read = [version_finding(source.spec.version()), annotation_findings(&source.spec)];
         let read = read.into_iter().flatten().filter(|finding| !source.unread.contains(&finding.at));
         let read: Vec<Finding> = read.collect();
@@ -146,19 +147,6 @@ fn annotation_findings(spec: &Spec) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_absent_limit_on_processes_is_none() {
-        let limit = |pids: &str| {
-            let text = format!(r#"{{"ociVersion": "1.3.0", "linux": {{"resources": {{"pids": {pids}}}}}}}"#);
-            let source = Source::parse("/b".into(), "/b/config.json".into(), text.into_bytes()).unwrap();
-            let resources = source.spec.linux().as_ref().unwrap().resources().clone().unwrap();
-            resources.pids().map(|pids| pids.limit())
-        };
-        assert_eq!(limit("{}"), None);
-        assert_eq!(limit(r#"{"limit": 0}"#), Some(0));
-        assert_eq!(limit(r#"{"limit": 7}"#), Some(7));
-    }
 
     #[test]
     fn versions_are_semantic_and_of_major_one() {

@@ -3,6 +3,7 @@
 //! Loading reads and parses, checking asks every feature for its findings and its resolved value. A
 //! [`Bundle`] that exists has no errors in it: compiling a plan from it cannot fail.
 
+mod absent;
 pub mod entry;
 pub mod excerpt;
 pub mod finding;

@@ -42,6 +42,7 @@ pub(super) fn read(text: &[u8]) -> Result<Typed, Vec<Finding>> {
     let (copy, unread, painted) = (text.to_vec(), Vec::new(), Vec::new());
     let mut rest = Rest { text, copy, tries, findings: Vec::new(), unread, painted };
     rest.forget_empty_filter();
+    rest.shorten_page_limits();
     for at in arrays.into_iter().take(MOST_TRIES) {
         rest.findings.push(refusal::array_for_object(&at));
         if rest.leave_out(at).is_none() {
@@ -52,21 +53,6 @@ pub(super) fn read(text: &[u8]) -> Result<Typed, Vec<Finding>> {
     rest.forget_given();
     let Some(spec) = rest.read() else { return Err(rest.findings) };
     Ok(Typed { spec, given, findings: rest.findings, unread: rest.unread })
-}
-
-/// The types of the specification give an absent `pids.limit` the value 0, which is a limit; what is absent
-/// asks for nothing.
-pub(super) fn with_absent_as_absent(mut spec: Spec, text: &[u8]) -> Spec {
-    let resources = spec.linux_mut().as_mut().and_then(|linux| linux.resources_mut().as_mut());
-    if let Some(resources) = resources
-        && resources.pids().as_ref().is_some_and(|pids| pids.limit() == 0)
-    {
-        let at = Pointer::from("/linux/resources/pids/limit");
-        if locate(text, &at).is_none_or(|place| place.missing > 0) {
-            resources.set_pids(None);
-        }
-    }
-    spec
 }
 
 /// What is left of the text.
@@ -111,6 +97,25 @@ impl Rest<'_> {
             self.forget(at.clone());
             let message = "defaultAction is empty and there are no syscalls: there will be no filter";
             self.findings.push(Finding::warning(at, message).cure("remove seccomp"));
+        }
+    }
+
+    /// `limit` of huge pages is unsigned in the specification and signed in its types here. What only fits into
+    /// the first, such as a "no limit" of all ones, is beyond any machine, and so is the largest that fits both.
+    fn shorten_page_limits(&mut self) {
+        let Ok(value) = serde_json::from_slice::<Value>(self.text) else { return };
+        let list = Pointer::from("/linux/resources/hugepageLimits");
+        let entries = value.pointer(list.as_str()).and_then(Value::as_array).into_iter().flatten();
+        for (index, entry) in entries.enumerate() {
+            let bytes = entry.get("limit").and_then(Value::as_u64);
+            let Some(bytes) = bytes.filter(|bytes| i64::try_from(*bytes).is_err()) else { continue };
+            let at = list.index(index).key("limit");
+            if let Some(Place { value, missing: 0, .. }) = locate(self.text, &at) {
+                let number = format!("{:<1$}", i64::MAX, value.end - value.start);
+                self.copy[value.start..value.end].copy_from_slice(number.as_bytes());
+            }
+            let message = format!("a limit of {bytes} bytes of huge pages is taken as {}", i64::MAX);
+            self.findings.push(Finding::warning(at, message).cure("leave the entry out"));
         }
     }
 
@@ -215,6 +220,22 @@ mod tests {
         assert_eq!(typed.findings.len(), 1);
         assert_eq!(typed.spec.domainname().as_deref(), Some("d"));
         assert!(typed.given.capabilities.is_some(), "a word that nobody knows is no wrong type");
+    }
+
+    #[test]
+    fn an_unsigned_limit_on_huge_pages_is_read() {
+        let limit = |limit: &str| {
+            let pages = format!(r#"[{{"limit": {limit}, "pageSize": "2MB"}}]"#);
+            let resources = format!(r#"{{"hugepageLimits": {pages}}}"#);
+            let text = format!(r#"{{"ociVersion": "1.3.0", "linux": {{"resources": {resources}}}}}"#);
+            let typed = read(text.as_bytes()).ok().unwrap();
+            let resources = typed.spec.linux().as_ref().unwrap().resources().clone().unwrap();
+            (resources.hugepage_limits().as_ref().map(|list| list[0].limit()), typed.findings.len())
+        };
+        assert_eq!(limit("18446744073709551615"), (Some(i64::MAX), 1));
+        assert_eq!(limit("9223372036854775808"), (Some(i64::MAX), 1));
+        assert_eq!(limit("4096"), (Some(4096), 0));
+        assert_eq!(limit("18446744073709551616").1, 1, "of no type");
     }
 
     #[test]
