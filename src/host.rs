@@ -1,10 +1,15 @@
 //! Facts about the machine, as far as a plan depends on them. Tests make their own.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate_run_sys::credentials;
 
+use crate::feature::namespaces::file_of;
+use crate::netlink::{self, Link};
 use crate::resctrl;
 
 /// The oldest kernel that has everything crate-run uses: mount_setattr(2) with all its attributes,
@@ -24,6 +29,8 @@ pub struct Host {
     pub nested: bool,
     /// The kernel has SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: Linux 5.19, or older with a patch.
     pub killable_notification: bool,
+    /// Where the runtime's own namespaces are listed; `None` where the kernel is not to be asked for more.
+    namespaces: Option<&'static str>,
     /// Security modules, as /sys/kernel/security/lsm or the modules' own files show them.
     modules: Vec<&'static str>,
     /// Where resctrl is mounted; looked up among all mounts when a configuration first wants it.
@@ -41,6 +48,7 @@ impl Host {
             euid: rustix::process::geteuid().as_raw(),
             grantable: grantable(),
             nested: in_user_namespace(),
+            namespaces: Some("/proc/self/ns"),
             modules: modules(),
             resctrl: OnceCell::new(),
         }
@@ -54,6 +62,7 @@ impl Host {
             grantable: (1 << 41) - 1,
             nested: false,
             killable_notification: true,
+            namespaces: None,
             modules: vec!["apparmor", "selinux"],
             resctrl: Some("/sys/fs/resctrl".into()).into(),
         }
@@ -67,6 +76,26 @@ impl Host {
     /// Capabilities that a container can be given, one bit each.
     pub fn capabilities(&self) -> u64 {
         self.grantable
+    }
+
+    /// Does the runtime itself stand in the namespace behind `path`? Asked only where a path is given.
+    pub fn stands_in(&self, kind: u64, path: &Path) -> bool {
+        let Some(own) = self.namespaces.map(|own| Path::new(own).join(file_of(kind))) else { return false };
+        let identity = |path: &Path| std::fs::metadata(path).map(|status| (status.dev(), status.ino())).ok();
+        identity(&own).is_some_and(|own| identity(path) == Some(own))
+    }
+
+    /// A network interface of the runtime's namespace (ENODEV: there is none); `None` where nobody is to be
+    /// asked.
+    pub fn link(&self, name: &str) -> Option<rustix::io::Result<Link>> {
+        self.namespaces.map(|_| netlink::Socket::open()?.link(name))
+    }
+
+    /// The names of the interfaces in the network namespace behind `path`; none where they cannot be asked for.
+    pub fn links_in(&self, path: &Path) -> BTreeSet<String> {
+        let links = |namespace| netlink::Socket::open_in(&namespace).and_then(|socket| socket.links()).ok();
+        let namespace = self.namespaces.and_then(|_| File::open(path).ok());
+        namespace.and_then(links).unwrap_or_default().into_iter().map(|link| link.name).collect()
     }
 
     /// Does the kernel run with this security module?
@@ -111,7 +140,7 @@ fn modules() -> Vec<&'static str> {
     if enabled.is_ok_and(|text| text.starts_with(b"Y")) {
         modules.push("apparmor");
     }
-    if std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+    if Path::new("/sys/fs/selinux/enforce").exists() {
         modules.push("selinux");
     }
     modules

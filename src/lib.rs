@@ -44,7 +44,7 @@
 //! | private procfs | `src/feature/procfs.rs` | proc(5) | |
 //! | host and domain name | `src/feature/uts.rs` | uts_namespaces(7) | `hostname`, `domainname` |
 //! | kernel parameters | `src/feature/sysctl.rs` | proc_sys(5) | `linux.sysctl` |
-//! | loopback interface | `src/feature/network.rs` | network_namespaces(7) | `linux.namespaces` |
+//! | network interfaces | `src/feature/network.rs` | network_namespaces(7), rtnetlink(7) | `linux.netDevices` |
 //! | terminal | `src/feature/terminal.rs` | pty(7) | `process.terminal`, `consoleSize` |
 //! | session keyring | `src/feature/keyring.rs` | keyrings(7) | |
 //! | hooks | `src/feature/hooks.rs` | execve(2) | `hooks` |
@@ -78,6 +78,7 @@ pub mod feature;
 pub mod host;
 mod kernfs;
 pub mod launch;
+pub mod netlink;
 pub mod plan;
 pub mod resctrl;
 pub mod state;

@@ -235,20 +235,12 @@ fn the_process_must_make_sense() {
 }
 
 #[test]
-fn what_is_not_supported_is_refused() {
-    let place = Place::new("unsupported");
-    let wrong = Wrong(&place);
-    let (at, message) = ("/linux/netDevices", "moving network devices is not supported yet");
-    wrong.finds(at, json!({ "eth0": {} }), message, at);
-}
-
-#[test]
 fn what_would_change_the_host_needs_a_namespace() {
     let place = Place::new("namespaces");
     let wrong = Wrong(&place);
-    let mut at = "/linux/namespaces";
-    let message = "a container needs a mount namespace: its root would replace the root of the host";
-    wrong.finds(at, json!([{ "type": "pid" }]), message, at);
+    let mut at = "/linux/netDevices";
+    let message = "network devices are moved into a network namespace of the container's own";
+    wrong.finds(at, json!({ "eth0": {} }), message, at);
     at = "/hostname";
     wrong.finds(at, json!("x"), "unable to set hostname without a private UTS namespace", at);
     at = "/linux/uidMappings";

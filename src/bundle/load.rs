@@ -92,6 +92,15 @@ impl Source {
         self.unread.iter().all(|unread| unread.section() != "linux" && unread.section() != at.section())
     }
 
+    /// Those of these places that the text does not have: where a default value may stand for nothing.
+    pub fn missing(&self, wanted: &[Pointer]) -> Vec<Pointer> {
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let there = span::locate_all(&self.text, &wanted.iter().map(Pointer::as_str).collect());
+        wanted.iter().filter(|at| !there.contains_key(at.as_str())).cloned().collect()
+    }
+
     /// The error that these findings are.
     pub fn error(&self, findings: Vec<Finding>) -> Error {
         Error::config(self.file.clone(), self.text.clone(), findings)

@@ -55,6 +55,7 @@ pub struct Bundle {
     pub mounts: Vec<mounts::Mount>,
     pub devices: devices::Devices,
     pub masks: masks::Masks,
+    pub net_devices: Vec<network::Device>,
     pub names: uts::Names,
     pub sysctl: sysctl::Parameters,
     pub terminal: terminal::Terminal,
@@ -90,8 +91,9 @@ impl Bundle {
         if let Some(finding) = size::finding(spec, given) {
             return Err(source.error(source.findings.iter().cloned().chain([finding]).collect()));
         }
-        let namespaces = namespaces::resolve(spec);
-        let mut found = findings(source, host, &namespaces, master);
+        let namespaces = namespaces::resolve(spec).on(host);
+        let real_maps = identity::maps_of_joined(&namespaces);
+        let mut found = findings(source, host, &namespaces, real_maps.as_ref(), master);
         let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
         found.extend(rdt::findings(spec, id, host));
@@ -115,6 +117,7 @@ impl Bundle {
             class: rdt::resolve(spec, id),
             devices: devices::resolve(spec, &mounts, &namespaces, host),
             masks: masks::resolve(spec),
+            net_devices: network::resolve(spec),
             names: uts::resolve(spec),
             sysctl: sysctl::resolve(spec),
             terminal: terminal::resolve(spec),
@@ -152,16 +155,17 @@ fn findings(
     source: &Source,
     host: &Host,
     namespaces: &namespaces::Namespaces,
+    real_maps: Option<&identity::Maps>,
     master: &terminal::Master,
 ) -> Vec<Finding> {
     let (spec, given, directory) = (&source.spec, &source.given, source.directory.as_path());
     let mut found = Vec::new();
     found.extend(rootfs::findings(spec, directory));
-    found.extend(namespaces::findings(spec));
-    found.extend(identity::findings(spec, namespaces));
+    found.extend(namespaces::findings(spec, namespaces));
+    found.extend(identity::findings(source, namespaces, real_maps));
     found.extend(time::findings(spec, namespaces));
     found.extend(mounts::findings(spec, directory, host));
-    found.extend(devices::findings(spec, namespaces, host));
+    found.extend(devices::findings(source, namespaces, host));
     found.extend(masks::findings(spec));
     found.extend(uts::findings(spec, namespaces));
     found.extend(sysctl::findings(spec, namespaces));
@@ -175,7 +179,7 @@ fn findings(
     found.extend(scheduler::findings(given, spec));
     found.extend(io_priority::findings(given));
     found.extend(affinity::findings(given));
-    found.extend(network::findings(spec));
+    found.extend(network::findings(spec, namespaces, host));
     found.extend(process::findings(spec));
     found.extend(hooks::findings(spec));
     found.extend(cgroup::findings(spec));

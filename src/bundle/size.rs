@@ -23,6 +23,7 @@ fn lengths(spec: &Spec, given: &Given) -> Vec<(&'static str, usize)> {
         lengths.extend([
             ("/linux/namespaces", length(linux.namespaces())),
             ("/linux/devices", length(linux.devices())),
+            ("/linux/netDevices", linux.net_devices().as_ref().map_or(0, |map| map.len())),
             ("/linux/maskedPaths", length(linux.masked_paths())),
             ("/linux/readonlyPaths", length(linux.readonly_paths())),
             ("/linux/sysctl", linux.sysctl().as_ref().map_or(0, |map| map.len())),

@@ -92,7 +92,7 @@ fn linux() -> Value {
         "memoryPolicy": { "modes": memory_policy::modes(), "flags": memory_policy::flags() },
         "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
         "mountExtensions": { "idmap": { "enabled": true } },
-        "netDevices": { "enabled": false },
+        "netDevices": { "enabled": true },
     })
 }
 

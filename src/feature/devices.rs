@@ -4,43 +4,44 @@
 //! another question, which the device filter of the cgroup answers (`cgroup::devices`).
 //!
 //! OCI: config-linux.md, Devices and Default Devices. Six nodes and a few links are always there; others are
-//! listed. A file that is there already and is not this device is an error.
+//! listed, anywhere in the tree. A file that is there already and is not this device is an error.
 //!
-//! In a user namespace, be it the container's or the runtime's own, the kernel refuses mknod(2): there
-//! the host's nodes are bind mounted.
+//! In a user namespace, be it the container's or the runtime's own, the kernel refuses mknod(2) for anything
+//! but a fifo: there the host's nodes are bind mounted.
 //!
 //! Order: after the mounts, for /dev is one of them; before pivot_root and before the root is made read-only.
 //! Where the configuration bind mounts /dev, it is the host's own, and nothing is made in it.
 
+mod check;
+
 use std::ffi::CString;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate_run_plan::Operation;
-use crate_run_plan::operation::target;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::files::{device_number, mode};
 use crate_run_sys::mounts::Depth;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 
-use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::feature::mounts::{self, Mount};
 use crate::feature::namespaces::Namespaces;
 use crate::host::Host;
 use crate::plan::{HostAction, Link, Plan, TreeChange};
 
+pub use check::findings;
+
 const FEATURE: &str = "devices";
 
-/// What belongs into /dev.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Devices {
-    /// Nothing: /dev is the host's.
-    HostOwned,
-    /// These nodes, made with mknod(2), and the links.
-    Made(Vec<Node>),
-    /// These nodes, each bind mounted from the host, and the links.
-    Bound(Vec<Node>),
+/// What is made in /dev and elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    pub nodes: Vec<Node>,
+    /// Links with their goals.
+    pub links: Vec<(&'static str, &'static str)>,
 }
 
 /// A device node.
@@ -53,6 +54,8 @@ pub struct Node {
     pub uid: u32,
     pub gid: u32,
     pub at: Option<Pointer>,
+    /// The node of the host that is bind mounted; `None` for one that is made.
+    pub lent: Option<OutsidePath>,
 }
 
 /// The nodes that every container has (config-linux.md, Default Devices).
@@ -74,6 +77,9 @@ const LINKS: [(&str, &str); 5] = [
     ("/dev/ptmx", "pts/ptmx"),
 ];
 
+/// The largest numbers for which the kernel has room: 12 and 20 bits (makedev(3)).
+const LARGEST: (u32, u32) = (0xfff, 0xf_ffff);
+
 fn entries(spec: &Spec) -> &[LinuxDevice] {
     spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default()
 }
@@ -86,6 +92,7 @@ fn default_nodes() -> Vec<Node> {
         uid: 0,
         gid: 0,
         at: None,
+        lent: None,
     };
     DEFAULTS.iter().map(node).collect()
 }
@@ -99,12 +106,13 @@ fn type_bits(typ: LinuxDeviceType) -> Option<u32> {
     }
 }
 
+/// Type bits of `fileMode` say nothing that `type` does not say.
 fn node(entry: &LinuxDevice, index: usize) -> Option<Node> {
     let bits = type_bits(entry.typ())?;
-    let number = |value: i64| u32::try_from(value).ok();
+    let number = |value: i64, largest: u32| u32::try_from(value).ok().filter(|value| *value <= largest);
     let device = match bits {
         mode::FIFO => 0,
-        _ => device_number(number(entry.major())?, number(entry.minor())?),
+        _ => device_number(number(entry.major(), LARGEST.0)?, number(entry.minor(), LARGEST.1)?),
     };
     Some(Node {
         path: InsidePath::new(entry.path().to_str()?)?,
@@ -113,20 +121,31 @@ fn node(entry: &LinuxDevice, index: usize) -> Option<Node> {
         uid: entry.uid().unwrap_or(0),
         gid: entry.gid().unwrap_or(0),
         at: Some(Pointer::from("/linux/devices").index(index)),
+        lent: None,
     })
 }
 
 pub fn resolve(spec: &Spec, mounts: &[Mount], namespaces: &Namespaces, host: &Host) -> Devices {
-    if mounts::is_bound(mounts, "/dev") {
-        return Devices::HostOwned;
-    }
     let listed: Vec<Node> =
         entries(spec).iter().enumerate().filter_map(|(i, entry)| node(entry, i)).collect();
-    let mut nodes = default_nodes();
-    nodes.retain(|default| !listed.iter().any(|node| node.path == default.path));
-    nodes.extend(listed);
-    nodes.retain(|node| !mounts::is_bound(mounts, node.path.as_str()));
-    if are_lent(namespaces, host) { Devices::Bound(nodes) } else { Devices::Made(nodes) }
+    let mut devices = Devices { nodes: default_nodes(), links: LINKS.to_vec() };
+    devices.nodes.retain(|default| !listed.iter().any(|node| node.path == default.path));
+    devices.links.retain(|(link, _)| !listed.iter().any(|node| node.path.as_str() == *link));
+    // Of two with one path the later says how the node is to be.
+    let is_last =
+        |(index, node): &(usize, &Node)| !listed[index + 1..].iter().any(|later| later.path == node.path);
+    devices.nodes.extend(listed.iter().enumerate().filter(is_last).map(|(_, node)| node.clone()));
+    if mounts::is_bound(mounts, "/dev") {
+        devices.nodes.retain(|node| !node.path.is_within("/dev"));
+        devices.links.clear();
+    }
+    devices.nodes.retain(|node| !mounts::is_bound(mounts, node.path.as_str()));
+    if are_lent(namespaces, host) {
+        for node in devices.nodes.iter_mut().filter(|node| node.mode & mode::TYPE != mode::FIFO) {
+            node.lent = source_of(node).or_else(|| outside(node.path.as_str()));
+        }
+    }
+    devices
 }
 
 /// Without power over the first user namespace nobody makes a device node (mknod(2)).
@@ -134,83 +153,65 @@ fn are_lent(namespaces: &Namespaces, host: &Host) -> bool {
     namespaces.has(flag::USER) || host.nested
 }
 
-pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (index, entry) in entries(spec).iter().enumerate() {
-        let at = Pointer::from("/linux/devices").index(index);
-        let path = entry.path();
-        if !path.is_absolute() {
-            let message = format!("the device path {:?} is not absolute", path.display());
-            found.push(Finding::error(at.key("path"), message).cure("write it with a leading slash"));
-        }
-        if type_bits(entry.typ()).is_none() {
-            let message = "a device node is of type c, u, b or p";
-            found.push(Finding::error(at.key("type"), message));
-        } else if node(entry, index).is_none() {
-            let message = format!("the device {} has no valid path and number", path.display());
-            let cure = "major and minor are numbers from 0 to 4294967295";
-            found.push(Finding::error(at.clone(), message).cure(cure));
-        }
-        if are_lent(namespaces, host) && std::fs::symlink_metadata(path).is_err() {
-            let message = format!("{} does not exist on the host", path.display());
-            let cure =
-                "in a user namespace devices are bind mounted from the host, for mknod(2) is forbidden there";
-            found.push(Finding::error(at, message).cure(cure));
-        }
-    }
-    found
+/// Where the host has this device: under the same path, or by its number.
+fn source_of(node: &Node) -> Option<OutsidePath> {
+    let block = node.mode & mode::TYPE == mode::BLOCK;
+    let is_it = |path: &OutsidePath| {
+        std::fs::metadata(path.as_path()).is_ok_and(|status| {
+            let kind = status.file_type();
+            let same_type = if block { kind.is_block_device() } else { kind.is_char_device() };
+            same_type && status.rdev() == node.device
+        })
+    };
+    let device = (rustix::fs::major(node.device), rustix::fs::minor(node.device));
+    let by_number = format!("/dev/{}/{}:{}", if block { "block" } else { "char" }, device.0, device.1);
+    [node.path.as_str(), by_number.as_str()].into_iter().filter_map(outside).find(is_it)
 }
 
-/// Before the birth: clones the host's nodes when they are to be bound.
-pub fn prepare(devices: &Devices, plan: &mut Plan) -> Vec<Slot> {
-    let Devices::Bound(nodes) = devices else { return Vec::new() };
-    nodes
+fn outside(path: &str) -> Option<OutsidePath> {
+    OutsidePath::new(Path::new("/"), Path::new(path))
+}
+
+/// Before the birth: clones the host's nodes that are lent. A slot or none for each node.
+pub fn prepare(devices: &Devices, plan: &mut Plan) -> Vec<Option<Slot>> {
+    devices
+        .nodes
         .iter()
         .map(|node| {
-            let source = OutsidePath::new(Path::new("/"), Path::new(node.path.as_str())).expect("no NUL");
+            let source = node.lent.clone()?;
             let slot = plan.new_slot();
             let (link, change) = (Link::Followed, TreeChange::default());
             let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot };
             let why = "mknod(2) is refused in a user namespace, so the host's node is lent";
             plan.host(FEATURE, clone, why).at.clone_from(&node.at);
-            slot
+            Some(slot)
         })
         .collect()
 }
 
-pub fn steps(devices: &Devices, bound: &[Slot], plan: &mut Plan) {
-    match devices {
-        Devices::HostOwned => return,
-        Devices::Made(nodes) => nodes.iter().for_each(|node| make(node, plan)),
-        Devices::Bound(nodes) => {
-            for (node, tree) in nodes.iter().zip(bound) {
-                let mount =
-                    Operation::MountTree { tree: *tree, target: node.path.text(), rule: target::NO_LINKS };
-                let why = format!("{} of the host", node.path);
-                plan.child(FEATURE, mount, why).at.clone_from(&node.at);
+pub fn steps(devices: &Devices, lent: &[Option<Slot>], plan: &mut Plan) {
+    for (node, tree) in devices.nodes.iter().zip(lent) {
+        let (path, mode, device) = (node.path.text(), node.mode, node.device);
+        let (operation, why) = match (tree, &node.at) {
+            (Some(tree), _) => {
+                let lend = Operation::LendDevice { tree: *tree, path, mode, device };
+                (lend, "the node of the host, with the mode and the owner that it has there")
             }
-        }
+            (None, at) => {
+                let why = match at {
+                    None => "every container has it (config-linux.md, Default Devices)",
+                    Some(_) => "the configuration lists it",
+                };
+                (Operation::MakeDevice { path, mode, device, uid: node.uid, gid: node.gid }, why)
+            }
+        };
+        plan.child(FEATURE, operation, why).at.clone_from(&node.at);
     }
-    for (path, goal) in LINKS {
+    for (path, goal) in &devices.links {
         let text = |text: &str| CString::new(text).expect("no NUL in the table");
         let link = Operation::MakeLink { path: text(path), target: text(goal) };
         plan.child(FEATURE, link, "programs expect it there (config-linux.md, Dev symbolic links)");
     }
-}
-
-fn make(node: &Node, plan: &mut Plan) {
-    let operation = Operation::MakeDevice {
-        path: node.path.text(),
-        mode: node.mode,
-        device: node.device,
-        uid: node.uid,
-        gid: node.gid,
-    };
-    let why = match node.at {
-        None => "every container has it (config-linux.md, Default Devices)",
-        Some(_) => "the configuration lists it",
-    };
-    plan.child(FEATURE, operation, why).at.clone_from(&node.at);
 }
 
 /// After the mounts: standard streams on the host's null get the container's.

@@ -11,16 +11,24 @@
 //! - Maps before anything the child does: it waits for them before it becomes the sealed program.
 //! - setgroups, then setresgid, then setresuid: each takes away the right to do the one before it.
 //!
+//! A user namespace that is joined has maps already. They are read, to see whether the ids of the program
+//! exist there.
+//!
 //! Uid 4294967295 is -1, which setresuid(2) takes for "keep what you have": root. It is refused.
+
+mod check;
+mod joined;
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{LinuxIdMapping, Spec};
 
-use crate::bundle::finding::{Finding, Pointer};
 use crate::feature::namespaces::Namespaces;
 use crate::feature::seccomp::Filter;
 use crate::plan::{HostAction, Plan};
+
+pub use check::{findings, line_findings};
+pub use joined::maps_of_joined;
 
 const FEATURE: &str = "identity";
 
@@ -46,7 +54,7 @@ pub struct Maps {
 }
 
 /// `size` ids that begin at `inside` in the container and at `outside` on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
     pub inside: u32,
     pub outside: u32,
@@ -95,111 +103,6 @@ pub fn resolve(spec: &Spec, namespaces: &Namespaces) -> Identity {
         identity.maps = Some(Maps { uids, gids });
     }
     identity
-}
-
-pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let identity = resolve(spec, namespaces);
-    let linux = spec.linux().as_ref();
-    let maps = |which: fn(&oci_spec::runtime::Linux) -> &Option<Vec<LinuxIdMapping>>| {
-        linux.map(|linux| lines(which(linux))).unwrap_or_default()
-    };
-    let (uids, gids) = (maps(|linux| linux.uid_mappings()), maps(|linux| linux.gid_mappings()));
-    if namespaces.makes(flag::USER) {
-        found.extend(map_findings("/linux/uidMappings", "uid", &uids));
-        found.extend(map_findings("/linux/gidMappings", "gid", &gids));
-    } else if !namespaces.has(flag::USER) && (!uids.is_empty() || !gids.is_empty()) {
-        let at = if uids.is_empty() { "/linux/gidMappings" } else { "/linux/uidMappings" };
-        let message = "id mappings need a user namespace of the container's own";
-        found.push(Finding::error(at, message).cure("add {\"type\": \"user\"} to linux.namespaces"));
-    }
-    found.extend(user_findings(spec, &identity));
-    found
-}
-
-fn map_findings(place: &str, word: &str, lines: &[Line]) -> Vec<Finding> {
-    let at = Pointer::from(place);
-    if lines.is_empty() {
-        let message = format!("a new user namespace needs at least one {word} mapping");
-        let cure = "add {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}";
-        return vec![Finding::error(at, message).cure(cure)];
-    }
-    let mut found = line_findings(&at, word, lines);
-    if !lines.iter().any(|line| line.outside_of(0).is_some()) {
-        let message = format!("no mapping covers {word} 0 of the container, which sets the container up");
-        found.push(Finding::error(at, message).cure("map containerID 0"));
-    }
-    found
-}
-
-/// What is wrong with the lines of a map, wherever it is used.
-pub fn line_findings(at: &Pointer, word: &str, lines: &[Line]) -> Vec<Finding> {
-    let mut found = Vec::new();
-    if lines.len() > 340 {
-        let message = format!("{} {word} mappings are more than the 340 that the kernel takes", lines.len());
-        return vec![Finding::error(at.clone(), message)];
-    }
-    for (index, line) in lines.iter().enumerate() {
-        let at = at.index(index);
-        let overflows =
-            |start: u32| start.checked_add(line.size.saturating_sub(1)).is_none_or(|end| end == u32::MAX);
-        if line.size == 0 {
-            found.push(Finding::error(at.key("size"), format!("a {word} mapping of size 0 maps nothing")));
-        } else if overflows(line.inside) || overflows(line.outside) {
-            found.push(Finding::error(
-                at,
-                format!("this {word} mapping runs past the largest id, 4294967294"),
-            ));
-        } else if lines[..index].iter().any(|earlier| overlap(earlier, line)) {
-            found.push(Finding::error(at, format!("this {word} mapping overlaps an earlier one")));
-        }
-    }
-    found
-}
-
-fn overlap(a: &Line, b: &Line) -> bool {
-    let meet = |x: u32, y: u32| {
-        u64::from(x) < u64::from(y) + u64::from(b.size) && u64::from(y) < u64::from(x) + u64::from(a.size)
-    };
-    meet(a.inside, b.inside) || meet(a.outside, b.outside)
-}
-
-fn user_findings(spec: &Spec, identity: &Identity) -> Vec<Finding> {
-    let mut found = Vec::new();
-    if spec.process().is_none() {
-        return found;
-    }
-    let at = Pointer::from("/process/user");
-    let mapped = |lines: fn(&Maps) -> &Vec<Line>, id: u32| match &identity.maps {
-        None => true,
-        Some(maps) => lines(maps).iter().any(|line| line.outside_of(id).is_some()),
-    };
-    let mut check = |place: Pointer, word: &str, id: u32, known: bool| {
-        if id == u32::MAX {
-            let message = format!("{word} 4294967295 means \"keep the current one\" to the kernel");
-            found.push(Finding::error(place, message).cure("choose an id of at most 4294967294"));
-        } else if !known {
-            let verb = if word == "uid" { "setuid" } else { "setgid" };
-            let message = format!("cannot {verb} to unmapped {word} {id} in user namespace");
-            found.push(Finding::error(place, message).cure("add a mapping that covers it"));
-        }
-    };
-    check(at.key("uid"), "uid", identity.uid, mapped(|maps| &maps.uids, identity.uid));
-    check(at.key("gid"), "gid", identity.gid, mapped(|maps| &maps.gids, identity.gid));
-    for (index, group) in identity.groups.iter().enumerate() {
-        let place = at.key("additionalGids").index(index);
-        check(place, "gid", *group, mapped(|maps| &maps.gids, *group));
-    }
-    if identity.groups.len() > 65536 {
-        let message =
-            format!("{} additional groups are more than the 65536 of the kernel", identity.groups.len());
-        found.push(Finding::error(at.key("additionalGids"), message));
-    }
-    if identity.umask > 0o777 {
-        let message = format!("the umask {} is larger than 511 (octal 777)", identity.umask);
-        found.push(Finding::error(at.key("umask"), message));
-    }
-    found
 }
 
 /// Directly after the birth: the maps.
@@ -259,21 +162,5 @@ mod tests {
     fn a_line_translates_its_ids_and_no_others() {
         let line = Line { inside: 10, outside: 1000, size: 5 };
         assert_eq!([9, 10, 14, 15].map(|id| line.outside_of(id)), [None, Some(1000), Some(1004), None]);
-    }
-
-    #[test]
-    fn bad_maps_are_found() {
-        let line = |inside, outside, size| Line { inside, outside, size };
-        let messages = |lines: &[Line]| -> Vec<String> {
-            map_findings("/m", "uid", lines).into_iter().map(|finding| finding.message).collect()
-        };
-        assert!(messages(&[line(0, 100000, 65536)]).is_empty());
-        assert!(messages(&[])[0].contains("at least one"));
-        assert!(messages(&[line(0, 5, 0)])[0].contains("size 0"));
-        assert!(messages(&[line(0, u32::MAX, 2)])[0].contains("largest id"));
-        assert!(messages(&[line(0, 10, 5), line(4, 20, 5)])[0].contains("overlaps"));
-        assert!(messages(&[line(0, 10, 5), line(5, 14, 5)])[0].contains("overlaps"));
-        assert!(messages(&[line(1, 10, 5)])[0].contains("covers uid 0"));
-        assert!(messages(&vec![line(0, 0, 1); 341])[0].contains("340"));
     }
 }

@@ -14,10 +14,16 @@
 //!   parent's. So the child makes it itself, after it was born inside its cgroup.
 //! - A new time namespace must have its offsets before anybody enters: see `time`.
 //! - A pid namespace that is joined counts for children only: the runtime enters it before the birth.
-//! - A user namespace is joined first: it gives the powers to join what it owns. What is new must belong to
-//!   it as well; but clone3 makes it belong to the user namespace of the caller. So the process that has
-//!   joined is born a second time, with the new ones.
+//! - Inside a user namespace, new or joined, the powers over everything else are gone. So a runtime with
+//!   powers enters all that is joined before the birth, and goes back. One without powers gets them from the
+//!   user namespace that it joins, and so joins that first.
+//! - What is new must belong to the user namespace; but clone3 makes it belong to that of the caller. So a
+//!   process that has joined a user namespace is born a second time, with the new ones.
+//! - The view of a container is always made in a new mount namespace. One that shares that of the runtime or
+//!   of others goes there when all is mounted, and takes its root along (docs/adr/0014-shared-mounts.md).
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate_run_plan::Operation;
@@ -28,6 +34,7 @@ use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::OutsidePath;
 use crate::error::plain;
+use crate::host::Host;
 use crate::plan::{HostAction, Plan};
 
 const FEATURE: &str = "namespaces";
@@ -47,6 +54,16 @@ pub struct Joined {
     pub kind: u64,
     pub path: OutsidePath,
     pub at: Pointer,
+    pub by: Joiner,
+}
+
+/// Who enters a namespace that exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joiner {
+    /// The runtime, before the birth; the newborn inherits it.
+    Host,
+    /// The newborn.
+    Child,
 }
 
 impl Namespaces {
@@ -60,6 +77,18 @@ impl Namespaces {
         self.makes(kind) || self.joined.iter().any(|joined| joined.kind == kind)
     }
 
+    /// The same on this machine. A path to a namespace in which the runtime itself stands leads nowhere new:
+    /// it is as if the type were not listed.
+    pub fn on(mut self, host: &Host) -> Self {
+        self.joined.retain(|joined| !host.stands_in(joined.kind, joined.path.as_path()));
+        let loses_powers = self.has(flag::USER) && host.euid == 0;
+        for joined in &mut self.joined {
+            let early = joined.kind == flag::PID || loses_powers && is_inherited(joined.kind);
+            joined.by = if early { Joiner::Host } else { Joiner::Child };
+        }
+        self
+    }
+
     /// Is there a new network namespace that need not belong to a user namespace of the container's own?
     pub fn network_is_the_hosts(&self) -> bool {
         self.makes(flag::NETWORK) && !self.has(flag::USER)
@@ -68,18 +97,18 @@ impl Namespaces {
     /// The new ones that one clone3 makes.
     fn made_by_clone(&self) -> u64 {
         let beside = if self.network_is_the_hosts() { flag::NETWORK } else { 0 };
-        self.new & !(flag::CGROUP | flag::TIME | beside)
+        (self.new | flag::MOUNT) & !(flag::CGROUP | flag::TIME | beside)
     }
 
     /// Is the user namespace one that exists already?
     fn joins_users(&self) -> bool {
         self.joined.iter().any(|joined| joined.kind == flag::USER)
     }
+}
 
-    /// Is anything joined that the child must enter itself?
-    fn joined_by_child(&self) -> impl Iterator<Item = &Joined> {
-        self.joined.iter().filter(|joined| joined.kind != flag::PID)
-    }
+/// Can a newborn have it from its parent, and keep it while it is set up?
+fn is_inherited(kind: u64) -> bool {
+    kind != flag::USER && kind != flag::MOUNT
 }
 
 /// The CLONE_NEW* flag of a type.
@@ -111,6 +140,15 @@ pub fn name_of(kind: u64) -> &'static str {
     }
 }
 
+/// The name of the file in /proc/PID/ns for a CLONE_NEW* flag.
+pub fn file_of(kind: u64) -> &'static str {
+    match kind {
+        flag::MOUNT => "mnt",
+        flag::NETWORK => "net",
+        other => name_of(other),
+    }
+}
+
 /// Every kind, in the order of `config-linux.md`.
 pub const KINDS: [u64; 8] =
     [flag::PID, flag::NETWORK, flag::MOUNT, flag::IPC, flag::UTS, flag::USER, flag::CGROUP, flag::TIME];
@@ -133,7 +171,7 @@ pub fn resolve(spec: &Spec) -> Namespaces {
             None => namespaces.new |= kind,
             Some(path) => {
                 let at = Pointer::from("/linux/namespaces").index(index).key("path");
-                namespaces.joined.push(Joined { kind, path, at });
+                namespaces.joined.push(Joined { kind, path, at, by: Joiner::Child });
             }
         }
     }
@@ -141,7 +179,7 @@ pub fn resolve(spec: &Spec) -> Namespaces {
     namespaces
 }
 
-pub fn findings(spec: &Spec) -> Vec<Finding> {
+pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
     let mut found = Vec::new();
     let list = Pointer::from("/linux/namespaces");
     let mut seen = 0;
@@ -154,36 +192,86 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
         }
         seen |= kind;
         if let Some(path) = path_of(entry) {
-            found.extend(path_findings(path, kind, &at.key("path")));
+            found.extend(path_finding(path, kind, at.key("path")));
         }
     }
-    if seen & flag::MOUNT == 0 {
-        let message = "a container needs a mount namespace: its root would replace the root of the host";
-        let cure = "add {\"type\": \"mount\"} to linux.namespaces";
-        found.push(Finding::error(list, message).cure(cure));
+    if !namespaces.makes(flag::MOUNT) {
+        found.extend(shared_mount_findings(spec, namespaces));
     }
     found
 }
 
-fn path_findings(path: &Path, kind: u64, at: &Pointer) -> Vec<Finding> {
+fn path_finding(path: &Path, kind: u64, at: Pointer) -> Option<Finding> {
     let shown = path.display();
     if !path.is_absolute() {
         let message = format!("the namespace path {shown:?} is not absolute");
-        return vec![Finding::error(at.clone(), message).cure("give a path such as /proc/PID/ns/net")];
+        return Some(Finding::error(at, message).cure("give a path such as /proc/PID/ns/net"));
     }
-    if kind == flag::MOUNT {
-        let message = "joining an existing mount namespace is not supported: its root is not ours to change";
-        return vec![
-            Finding::error(at.clone(), message).cure("leave the path out, for a new mount namespace"),
-        ];
-    }
-    match std::fs::metadata(path) {
-        Ok(_) => Vec::new(),
+    let name = name_of(kind);
+    match kind_behind(path) {
+        Ok(Some(is)) if is == kind => None,
+        Ok(Some(other)) => {
+            let other = name_of(other);
+            let message = format!("{shown} is a {other} namespace, not a {name} namespace");
+            Some(
+                Finding::error(at, message)
+                    .cure("give the path of one of the right type, or change \"type\""),
+            )
+        }
+        Ok(None) => {
+            let message = format!("{shown} is no namespace");
+            let cure = "give a file below /proc/PID/ns, or one on which such a file is bind mounted";
+            Some(Finding::error(at, message).cure(cure))
+        }
         Err(error) => {
             let message = format!("the namespace {shown} cannot be opened: {}", plain(&error));
-            vec![Finding::error(at.clone(), message).cure("is the process that owns it still running?")]
+            Some(Finding::error(at, message).cure("is the process that owns it still running?"))
         }
     }
+}
+
+/// The type of the namespace behind a path; `None` when it is something else. That is not opened, for opening
+/// a device can set it off.
+fn kind_behind(path: &Path) -> std::io::Result<Option<u64>> {
+    const NSFS: u64 = 0x6e73_6673;
+    if rustix::fs::statfs(path)?.f_type as u64 != NSFS {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    Ok(crate_run_sys::namespaces::kind_of(crate_run_sys::host::borrowed(&file)).ok())
+}
+
+/// What does not go together with a mount namespace that is the runtime's or that of others.
+fn shared_mount_findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let list = Pointer::from("/linux/namespaces");
+    let joined = namespaces.joined.iter().find(|joined| joined.kind == flag::MOUNT);
+    let at = joined.map_or(list, |joined| joined.at.clone());
+    let cure = "add {\"type\": \"mount\"} to linux.namespaces, without a path";
+    if namespaces.makes(flag::USER) || namespaces.joins_users() && joined.is_none() {
+        let message =
+            "a container in a user namespace has no power over a mount namespace that is not its own";
+        found.push(Finding::error(at, message).cure(cure));
+    } else if joined.is_none() {
+        let message = "the container shares the runtime's mount namespace: it can mount nothing, and its own \
+                       mounts stand in no mount table";
+        found.push(Finding::warning(at, message).cure(cure));
+    }
+    let unbindable = |word: &str| word == "unbindable" || word == "runbindable";
+    let cannot = |at: Pointer| {
+        let message = "an unbindable mount cannot be taken along into a mount namespace that is shared";
+        Finding::error(at, message).cure(cure)
+    };
+    let linux = spec.linux().as_ref();
+    if linux.and_then(|linux| linux.rootfs_propagation().as_deref()).is_some_and(unbindable) {
+        found.push(cannot(Pointer::from("/linux/rootfsPropagation")));
+    }
+    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+        let place = mount.options().iter().flatten().position(|word| unbindable(word));
+        let options = || Pointer::from("/mounts").index(index).key("options");
+        found.extend(place.map(|word| cannot(options().index(word))));
+    }
+    found
 }
 
 /// A namespace that the host has opened and the child joins.
@@ -195,22 +283,41 @@ pub struct Opened {
     pub at: Pointer,
 }
 
-/// Before the birth: opens what is joined, and enters the pid namespace.
+/// Before the birth: opens what is joined, and enters what the newborn inherits.
 pub fn prepare(namespaces: &Namespaces, plan: &mut Plan) -> Vec<Opened> {
     let mut opened = Vec::new();
+    let mut entered = Vec::new();
     for joined in &namespaces.joined {
         let slot = plan.new_slot();
         let open = HostAction::OpenNamespace { path: joined.path.clone(), kind: joined.kind, slot };
         plan.host(FEATURE, open, format!("the container shares this {} namespace", name_of(joined.kind)))
             .at(joined.at.clone());
-        if joined.kind == flag::PID {
-            let why = "a process never changes its own pid namespace, only that of its children";
-            plan.host(FEATURE, HostAction::JoinPidNamespace { slot }, why).at(joined.at.clone());
-        } else {
-            opened.push(Opened { slot, kind: joined.kind, at: joined.at.clone() });
+        let one = Opened { slot, kind: joined.kind, at: joined.at.clone() };
+        match joined.by {
+            Joiner::Host => entered.push(one),
+            Joiner::Child => opened.push(one),
         }
     }
+    if !namespaces.has(flag::MOUNT) {
+        opened.push(open_own_mounts(plan));
+    }
+    for Opened { slot, kind, at } in entered {
+        let why = match kind {
+            flag::PID => "a process never changes its own pid namespace, only that of its children",
+            _ => "the newborn inherits it: inside its user namespace it has no powers over it",
+        };
+        plan.host(FEATURE, HostAction::EnterNamespace { slot, kind }, why).at(at);
+    }
     opened
+}
+
+/// The runtime's own mount namespace, for a container that lists none.
+fn open_own_mounts(plan: &mut Plan) -> Opened {
+    let (slot, kind, at) = (plan.new_slot(), flag::MOUNT, Pointer::from("/linux/namespaces"));
+    let path = OutsidePath::new(Path::new("/"), Path::new("/proc/self/ns/mnt")).expect("no NUL");
+    let why = "no mount namespace is listed: the container ends up in that of the runtime";
+    plan.host(FEATURE, HostAction::OpenNamespace { path, kind, slot }, why).at(at.clone());
+    Opened { slot, kind, at }
 }
 
 /// The birth itself.
@@ -229,8 +336,12 @@ pub fn birth(namespaces: &Namespaces, plan: &mut Plan) {
 
 /// After the birth: joins, and makes the cgroup namespace.
 pub fn steps(namespaces: &Namespaces, opened: &[Opened], plan: &mut Plan) {
-    debug_assert_eq!(opened.len(), namespaces.joined_by_child().count());
-    for Opened { slot, kind, at } in opened {
+    let is_early_time = |joined: &&Joined| joined.kind == flag::TIME && joined.by == Joiner::Host;
+    if let Some(joined) = namespaces.joined.iter().find(is_early_time) {
+        let why = "nobody changes it who shares memory with a newborn, and that one has its own by now";
+        plan.host(FEATURE, HostAction::ReturnToOwnTime, why).at(joined.at.clone());
+    }
+    for Opened { slot, kind, at } in opened.iter().filter(|opened| opened.kind != flag::MOUNT) {
         let why = format!("the process moves into the {} namespace that was opened for it", name_of(*kind));
         let join = Operation::JoinNamespace { namespace: *slot, kind: *kind };
         plan.child(FEATURE, join, why).at(at.clone());
@@ -249,6 +360,14 @@ pub fn steps(namespaces: &Namespaces, opened: &[Opened], plan: &mut Plan) {
     }
 }
 
+/// When nothing more is mounted: a container that shares a mount namespace goes there.
+pub fn move_mounts(opened: &[Opened], plan: &mut Plan) {
+    for Opened { slot, at, .. } in opened.iter().filter(|opened| opened.kind == flag::MOUNT) {
+        let why = "the finished tree comes along as root, attached to nothing: no mount of others changes";
+        plan.child(FEATURE, Operation::JoinMountNamespace { namespace: *slot }, why).at(at.clone());
+    }
+}
+
 /// The CLONE_NEW* flags of those namespaces of a process that are not our own.
 pub fn foreign(pid: i32) -> u64 {
     let (own, its) = (observe(std::process::id() as i32), observe(pid));
@@ -262,16 +381,10 @@ pub fn foreign(pid: i32) -> u64 {
 
 /// The namespaces of a process, as (word, inode number), from /proc/PID/ns.
 pub fn observe(pid: i32) -> Vec<(&'static str, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let file = |kind| match kind {
-        flag::MOUNT => "mnt",
-        flag::NETWORK => "net",
-        other => name_of(other),
-    };
     KINDS
         .iter()
         .filter_map(|kind| {
-            let inode = std::fs::metadata(format!("/proc/{pid}/ns/{}", file(*kind))).ok()?.ino();
+            let inode = std::fs::metadata(format!("/proc/{pid}/ns/{}", file_of(*kind))).ok()?.ino();
             Some((name_of(*kind), inode))
         })
         .collect()

@@ -8,7 +8,7 @@
 //!
 //! Order: after the namespaces, through a private procfs that nothing can be mounted over (CVE-2025-52881).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 
 use crate_run_plan::Operation;
@@ -17,6 +17,7 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::feature::namespaces::Namespaces;
+use crate::feature::uts;
 use crate::plan::Plan;
 
 const FEATURE: &str = "sysctl";
@@ -77,7 +78,9 @@ pub fn resolve(spec: &Spec) -> Parameters {
 
 pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
     let mut found = Vec::new();
-    for parameter in resolve(spec).0 {
+    let parameters = resolve(spec).0;
+    let mut seen = BTreeSet::new();
+    for parameter in &parameters {
         let path = parameter.path.as_str();
         let plain = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
         if !plain || path.contains('\0') {
@@ -87,13 +90,32 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
             );
             continue;
         }
-        if parameter.value.contains(['\0', '\n']) {
-            let message = "the value of a kernel parameter is one line";
-            found.push(Finding::error(parameter.at.clone(), message));
+        if !seen.insert(path) {
+            let message = format!("the kernel parameter {} is listed twice", path.replace('/', "."));
+            found.push(Finding::error(parameter.at.clone(), message).cure("keep one of its two spellings"));
         }
-        found.extend(namespace_finding(&parameter, namespaces));
+        found.extend(value_finding(parameter, spec.domainname().as_deref().unwrap_or_default()));
+        found.extend(namespace_finding(parameter, namespaces));
     }
     found
+}
+
+/// What a value must not be, whatever the parameter. The kernel cuts a domain name off where it is too long.
+fn value_finding(parameter: &Parameter, domainname: &str) -> Option<Finding> {
+    let value = parameter.value.as_str();
+    let is_domainname = parameter.path == "kernel/domainname";
+    let (message, cure) = if value.is_empty() {
+        ("an empty value sets nothing", "give a value, or leave the parameter out")
+    } else if value.contains(['\0', '\n']) {
+        ("the value of a kernel parameter is one line", "several numbers are separated by spaces")
+    } else if is_domainname && value.len() > uts::LONGEST {
+        ("the domain name must be at most 64 bytes long", "shorten it")
+    } else if is_domainname && !domainname.is_empty() && domainname != value {
+        ("\"domainname\" says something else", "keep \"domainname\"")
+    } else {
+        return None;
+    };
+    Some(Finding::error(parameter.at.clone(), message).cure(cure))
 }
 
 /// Which namespace does the parameter belong to, and does the container have it?
@@ -148,6 +170,21 @@ mod tests {
         assert_eq!(path_of("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
         assert_eq!(path_of("net/ipv4/conf/eno2.100/rp_filter"), "net/ipv4/conf/eno2.100/rp_filter");
         assert_eq!(path_of("net.ipv4.conf.eno2/100.rp_filter"), "net/ipv4/conf/eno2.100/rp_filter");
+    }
+
+    #[test]
+    fn values_are_one_line_that_says_something() {
+        let finding = |path: &str, value: &str, domainname: &str| {
+            let parameter = Parameter { path: path.into(), value: value.into(), at: Pointer::root() };
+            value_finding(&parameter, domainname).map(|finding| finding.message)
+        };
+        assert_eq!(finding("net/ipv4/ping_group_range", "0 2147483647", ""), None);
+        assert!(finding("kernel/msgmax", "", "").unwrap().contains("empty"));
+        assert!(finding("kernel/msgmax", "1\n2", "").unwrap().contains("one line"));
+        assert!(finding("kernel/domainname", &"x".repeat(65), "").unwrap().contains("64 bytes"));
+        assert_eq!(finding("kernel/domainname", &"x".repeat(64), ""), None);
+        assert_eq!(finding("kernel/domainname", "same", "same"), None);
+        assert!(finding("kernel/domainname", "a", "b").unwrap().contains("something else"));
     }
 
     #[test]

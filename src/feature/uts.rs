@@ -18,7 +18,7 @@ use crate::plan::Plan;
 const FEATURE: &str = "uts";
 
 /// The longest name that the kernel takes, in bytes (__NEW_UTS_LEN).
-const LONGEST: usize = 64;
+pub const LONGEST: usize = 64;
 
 /// The names that are to be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

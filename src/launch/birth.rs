@@ -88,11 +88,21 @@ impl Launch<'_> {
         }
     }
 
-    /// Out of the container's directory, and back to our own pid namespace.
+    /// Out of the container's directory, and back to our own namespaces.
     pub(super) fn return_home(&mut self) -> Done {
         rustix::process::chdir("/")?;
-        if let Some(own) = self.own_pids.take() {
-            namespaces::join(host::borrowed(&own), flag::PID)?;
+        let (later, now): (Vec<_>, Vec<_>) = self.homes.drain(..).partition(|(kind, _)| *kind == flag::TIME);
+        self.homes = later;
+        for (kind, own) in now {
+            namespaces::join(host::borrowed(&own), kind)?;
+        }
+        Ok(())
+    }
+
+    /// EUSERS: a newborn still shares our memory.
+    pub(super) fn return_to_own_time(&mut self) -> Done {
+        for (kind, own) in self.homes.drain(..) {
+            namespaces::join(host::borrowed(&own), kind).map_err(|errno| Cause::Call("setns(2)", errno))?;
         }
         Ok(())
     }

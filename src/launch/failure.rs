@@ -190,6 +190,9 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         (HostAction::WriteTimeOffsets { .. }, Errno::ERANGE) => {
             "no clock of a container may be negative: an offset of -N seconds takes N seconds of uptime"
         }
+        (HostAction::MoveNetDevice { .. }, Errno::EINVAL | Errno::EOPNOTSUPP) => {
+            "this kind of interface may belong to its network namespace for good"
+        }
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
         (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
         _ => "",
@@ -284,6 +287,24 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
             "does this kernel know all flags of the profile?"
         }
         (Op::SetParameter { .. }, Errno::ENOENT) => "this kernel has no such parameter",
+        (Op::SetParameter { .. }, Errno::EINVAL | Errno::ERANGE) => {
+            "the kernel does not take this value for the parameter"
+        }
+        (Op::SetParameter { .. }, Errno::EACCES | Errno::EPERM | Errno::EROFS) => {
+            "does the namespace of the parameter belong to the user namespace of the container?"
+        }
+        (Op::SetHostname { .. } | Op::SetDomainname { .. }, Errno::EPERM) => {
+            "the uts namespace that is joined does not belong to the user namespace of the container"
+        }
+        (Op::JoinMountNamespace { .. }, Errno::EPERM) => {
+            "does it belong to the user namespace that the container joins?"
+        }
+        (Op::MakeDevice { .. } | Op::LendDevice { .. }, Errno::ELOOP) => {
+            "the image has a symbolic link where a directory must be: give the path to which it leads"
+        }
+        (Op::MakeDevice { .. } | Op::LendDevice { .. }, Errno::EEXIST) => {
+            "remove it from the image, or choose another path"
+        }
         (Op::EnterDirectory { .. }, Errno::ENOTDIR) => "process.cwd names something that is not a directory",
         (Op::MakeDevice { .. }, Errno::EPERM) => "making device nodes takes CAP_MKNOD",
         _ => "",

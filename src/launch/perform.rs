@@ -21,6 +21,7 @@ use crate::launch::birth::Born;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
 use crate::launch::line::{Ending, Line};
+use crate::launch::netdevice::Moved;
 use crate::launch::prepare::cloned;
 use crate::launch::{copyup, filesystem, hook, idmap};
 use crate::plan::project::{self, HostTurn, Programs};
@@ -40,8 +41,10 @@ pub struct Launch<'a> {
     pub(super) slots: BTreeMap<Slot, OwnedFd>,
     /// User namespaces whose id maps the mounts take; the child inherits none of them.
     pub(super) ids: BTreeMap<Slot, OwnedFd>,
-    /// A pid namespace was entered for our children; this is the way back.
-    pub(super) own_pids: Option<OwnedFd>,
+    /// The ways back from namespaces that were entered for the birth, each with its type.
+    pub(super) homes: Vec<(u64, OwnedFd)>,
+    /// The network interfaces that are in the container's namespace now.
+    pub(super) moved: Vec<Moved>,
     pub(super) hierarchy: Option<Hierarchy>,
     /// The cgroup that was made for the container.
     pub(super) cgroup: Option<Cgroup>,
@@ -79,7 +82,8 @@ impl<'a> Launch<'a> {
             programs: project::project(plan),
             slots: BTreeMap::new(),
             ids: BTreeMap::new(),
-            own_pids: None,
+            homes: Vec::new(),
+            moved: Vec::new(),
             hierarchy: None,
             cgroup: None,
             resctrl: None,
@@ -121,7 +125,10 @@ impl<'a> Launch<'a> {
             Ending::Parked => Ok(()),
             bad => Err(Cause::Child(bad)),
         };
-        done.map_err(|cause| self.fail(0, cause))
+        done.map_err(|cause| self.fail(0, cause))?;
+        // They are the container's now, and its network namespace is not to live longer than it does.
+        self.moved.clear();
+        Ok(())
     }
 
     fn await_child(&mut self) -> Done {
@@ -193,7 +200,8 @@ impl<'a> Launch<'a> {
             }
             HostAction::OpenContainer { process, slot } => self.open_container(process, *slot),
             HostAction::OpenCgroup { path } => self.open_cgroup(path),
-            HostAction::JoinPidNamespace { slot } => self.join_pids(*slot),
+            HostAction::EnterNamespace { slot, kind } => self.enter_namespace(*slot, *kind),
+            HostAction::ReturnToOwnTime => self.return_to_own_time(),
             HostAction::OpenGate => self.open_gate(),
             HostAction::ConnectConsole { path } => {
                 let socket = connect_to(path.as_path())?;
@@ -204,6 +212,7 @@ impl<'a> Launch<'a> {
             HostAction::AdoptReborn => self.adopt(),
             HostAction::WriteIdMaps { uids, gids } => self.write_maps(uids, gids),
             HostAction::MakeNetwork => self.make_network(),
+            HostAction::MoveNetDevice { name, inside } => self.move_device(name, inside),
             HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
             HostAction::SetScheduler { attributes } => self.set_scheduler(attributes),

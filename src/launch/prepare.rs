@@ -15,7 +15,7 @@ use crate::cgroup::delegate::delegated_files;
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Wanted, limits};
 use crate::feature::identity;
-use crate::feature::namespaces::name_of;
+use crate::feature::namespaces::{file_of, name_of};
 use crate::host::in_user_namespace;
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
@@ -107,11 +107,13 @@ impl Launch<'_> {
         Ok(())
     }
 
-    pub(super) fn join_pids(&mut self, slot: Slot) -> Done {
-        let own = open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        self.own_pids = Some(own);
+    pub(super) fn enter_namespace(&mut self, slot: Slot, kind: u64) -> Done {
+        let own = format!("/proc/self/ns/{}", file_of(kind));
+        let own = open(own, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         if let Some(namespace) = self.slots.remove(&slot) {
-            namespaces::join(host::borrowed(&namespace), namespaces::flag::PID)?;
+            namespaces::join(host::borrowed(&namespace), kind)
+                .map_err(|errno| Cause::Call("setns(2)", errno))?;
+            self.homes.push((kind, own));
         }
         Ok(())
     }

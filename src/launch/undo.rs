@@ -11,6 +11,7 @@ use crate::launch::birth::Born;
 use crate::launch::cause::Cause;
 use crate::launch::failure::Death;
 use crate::launch::line::Ending;
+use crate::launch::netdevice::Moved;
 use crate::launch::{Launch, failure};
 use crate::state::lifecycle;
 
@@ -47,10 +48,13 @@ impl Launch<'_> {
         self.slots.clear();
         self.remains = self.line.take().and_then(|line| line.terminal);
         let _ = self.return_home();
+        // Before the newborn goes, and its network namespace with all that is in it.
+        left.extend(self.moved.drain(..).rev().filter_map(Moved::move_back));
         let was_born = self.newborn.is_some();
         if let Some(born) = self.newborn.take() {
             end(&born);
         }
+        let _ = self.return_to_own_time();
         if let Some(cgroup) = self.cgroup.take() {
             let deadline = Instant::now() + END;
             let gone = cgroup.kill(deadline).and_then(|()| {

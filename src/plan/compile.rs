@@ -33,8 +33,8 @@ struct Opened {
     namespaces: Vec<namespaces::Opened>,
     /// For each mount its detached tree, if it has one.
     trees: Vec<Option<Slot>>,
-    /// The device nodes that the host lends.
-    nodes: Vec<Slot>,
+    /// For each device its node of the host, if it is lent.
+    nodes: Vec<Option<Slot>>,
 }
 
 /// Everything that can be made before the container exists is made now, each thing with its undo.
@@ -81,7 +81,7 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     let (early, late) = b.mounts.split_at(mounts::before_network(&b.mounts));
     let (early_trees, late_trees) = opened.trees.split_at(early.len());
     mounts::steps(early, early_trees, &b.rootfs, &b.namespaces, plan);
-    network::steps(&b.namespaces, plan);
+    network::steps(&b.namespaces, &b.net_devices, plan);
     mounts::steps(late, late_trees, &b.rootfs, &b.namespaces, plan);
     devices::steps(&b.devices, &opened.nodes, plan);
     terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
@@ -97,9 +97,10 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     terminal::take(b.terminal, plan);
     adopt_null(b, plan);
     keyring::steps(request.keyring, &request.id, plan);
-    process::look_up(&b.process, plan);
     mounts::seal(&b.mounts, plan);
     rootfs::seal(&b.rootfs, plan);
+    namespaces::move_mounts(&opened.namespaces, plan);
+    process::look_up(&b.process, plan);
     scheduler::outside(b.scheduler, &b.namespaces, plan);
     io_priority::outside(b.io_priority, &b.namespaces, plan);
 }

@@ -49,13 +49,15 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::OpenNamespace { .. } => "OpenNamespace",
         Host::OpenContainer { .. } => "OpenContainer",
         Host::OpenCgroup { .. } => "OpenCgroup",
-        Host::JoinPidNamespace { .. } => "JoinPidNamespace",
+        Host::EnterNamespace { .. } => "EnterNamespace",
+        Host::ReturnToOwnTime => "ReturnToOwnTime",
         Host::OpenGate => "OpenGate",
         Host::ConnectConsole { .. } => "ConnectConsole",
         Host::GiveBirth { .. } => "GiveBirth",
         Host::AdoptReborn => "AdoptReborn",
         Host::WriteIdMaps { .. } => "WriteIdMaps",
         Host::MakeNetwork => "MakeNetwork",
+        Host::MoveNetDevice { .. } => "MoveNetDevice",
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
         Host::SetScheduler { .. } => "SetScheduler",
@@ -114,7 +116,10 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::OpenContainer { process, .. } => format!("open the container's process {}", process.pid),
         HostAction::OpenCgroup { path } => format!("open the cgroup {path}"),
-        HostAction::JoinPidNamespace { .. } => "enter the pid namespace for children".to_owned(),
+        HostAction::EnterNamespace { kind, .. } => {
+            format!("enter the {} namespace for the birth", name_of(*kind))
+        }
+        HostAction::ReturnToOwnTime => "go back to the runtime's own time namespace".to_owned(),
         HostAction::OpenGate => "open the gate for start".to_owned(),
         HostAction::ConnectConsole { path } => format!("connect to the console socket {path}"),
         HostAction::GiveBirth { kinds: mask } => {
@@ -125,6 +130,12 @@ fn host(action: &HostAction) -> String {
             format!("write the id maps (users {}; groups {})", one_line(uids), one_line(gids))
         }
         HostAction::MakeNetwork => "make a network namespace".to_owned(),
+        HostAction::MoveNetDevice { name, inside } if name == inside => {
+            format!("move the network device {name} into the container")
+        }
+        HostAction::MoveNetDevice { name, inside } => {
+            format!("move the network device {name} into the container, as {inside}")
+        }
         HostAction::SetOomScore { value } => format!("set oom_score_adj to {value}"),
         HostAction::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
         HostAction::SetScheduler { attributes } => scheduler(attributes),
@@ -179,6 +190,7 @@ fn child(operation: &Operation) -> String {
     match operation {
         Op::Meet {} | Op::Wait {} => "wait for the host".to_owned(),
         Op::JoinNamespace { kind, .. } => format!("join the {} namespace", name_of(*kind)),
+        Op::JoinMountNamespace { .. } => "join the mount namespace with its own root".to_owned(),
         Op::LeaveNamespaces { kinds: mask } => format!("make a new {} namespace", kinds(*mask)),
         Op::EnterTime { .. } => "enter the time namespace".to_owned(),
         Op::EnterContainer { kinds: mask, .. } => {
@@ -201,6 +213,7 @@ fn child(operation: &Operation) -> String {
             format!("give the filesystem new options: {}", options.join(","))
         }
         Op::ChangeMount { target, .. } => format!("change the mount at {}", show(target)),
+        Op::LendDevice { path, .. } => format!("lend the host's device at {}", show(path)),
         Op::MakeDevice { path, device, .. } => {
             let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & !0xff);
             format!("make the device {} ({major}:{minor})", show(path))

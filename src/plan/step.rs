@@ -110,12 +110,14 @@ pub enum HostAction {
     OpenContainer { process: ProcessId, slot: Slot },
     /// Opens an existing cgroup, for the newborn to be born in.
     OpenCgroup { path: CgroupPath },
-    /// Enters a pid namespace for the children of the runtime.
-    JoinPidNamespace { slot: Slot },
+    /// Enters a namespace of this CLONE_NEW* type until the newborn has inherited it.
+    EnterNamespace { slot: Slot, kind: u64 },
     /// Makes the socket at which the created container waits.
     OpenGate,
     /// Connects to the socket that wants the terminal.
     ConnectConsole { path: OutsidePath },
+    /// Goes back from a time namespace that was entered for the birth. From others the runtime returns at once.
+    ReturnToOwnTime,
     /// clone3(2) and execve(2) of the sealed child.
     GiveBirth { kinds: u64 },
     /// Reaps the first process and takes the reborn one in its place.
@@ -126,6 +128,8 @@ pub enum HostAction {
     SetOomScore { value: i32 },
     /// Makes a network namespace, and leaves it again; it goes to the child with the next word.
     MakeNetwork,
+    /// Moves a network interface into the newborn's network namespace, where it is called `inside`.
+    MoveNetDevice { name: String, inside: String },
     /// Sets a limit of the newborn (prlimit(2)).
     SetLimit { resource: u32, soft: u64, hard: u64 },
     /// Sets policy and priority of the newborn (sched_setattr(2)).

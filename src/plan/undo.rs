@@ -44,9 +44,10 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::OpenNamespace { .. }
         | Host::OpenContainer { .. }
         | Host::OpenCgroup { .. }
+        | Host::ReturnToOwnTime
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,
         Host::WritePidFile { .. } => Undo::By("remove the file"),
-        Host::JoinPidNamespace { .. } => Undo::By("go back to the runtime's own pid namespace"),
+        Host::EnterNamespace { .. } => Undo::By("go back to the runtime's own namespace"),
         Host::GiveBirth { .. } => Undo::By("kill it, reap it, run the poststop hooks"),
         Host::AdoptReborn
         | Host::SendListener { .. }
@@ -59,6 +60,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::SetScheduler { .. }
         | Host::SetIoPriority { .. }
         | Host::WriteTimeOffsets { .. } => Undo::With("the newborn"),
+        Host::MoveNetDevice { .. } => Undo::By("move it back, with its name, addresses, routes and state"),
         Host::RunHook { .. } => Undo::By("the engine's poststop hooks"),
     }
 }

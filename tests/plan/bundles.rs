@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub struct Wish {
     pub config: String,
     pub request: Request,
+    pub host: Host,
     /// As if a standard stream of the runtime were /dev/null.
     pub null_streams: bool,
 }
@@ -30,7 +31,8 @@ pub fn request() -> Request {
 
 impl Wish {
     pub fn new(config: String) -> Self {
-        Self { config, request: request(), null_streams: false }
+        let (request, host) = (request(), Host::for_tests());
+        Self { config, request, host, null_streams: false }
     }
 
     pub fn source(&self) -> Source {
@@ -45,7 +47,7 @@ impl Wish {
 
     pub fn bundle(&self) -> Bundle {
         let (source, request) = (self.source(), &self.request);
-        let checked = Bundle::check(&source, &Host::for_tests(), &request.id, &request.master);
+        let checked = Bundle::check(&source, &self.host, &request.id, &request.master);
         let mut bundle = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.config));
         bundle.null_streams = self.null_streams;
         bundle

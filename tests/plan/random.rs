@@ -62,11 +62,15 @@ pub fn rich() -> Vec<Wish> {
 
 fn wish(tape: &mut Tape) -> Wish {
     let mut config = minimal();
+    let euid = if tape.below(4) == 3 { 1000 } else { 0 };
     let namespaces = namespaces(tape);
     let own = |kind: &str| namespaces.iter().any(|entry| entry["type"] == kind);
     let makes =
         |kind: &str| namespaces.iter().any(|entry| entry["type"] == kind && entry.get("path").is_none());
     config["linux"] = linux(tape, &own, &makes);
+    if own("network") && euid == 0 && tape.yes() {
+        config["linux"]["netDevices"] = json!({ "eth0": { "name": "net%d" }, "eth1": {} });
+    }
     config["process"] = process(tape);
     for (name, label) in
         [("apparmorProfile", "profile"), ("selinuxLabel", "system_u:system_r:container_t:s0")]
@@ -88,6 +92,7 @@ fn wish(tape: &mut Tape) -> Wish {
     }
     let terminal = config["process"]["terminal"] == true;
     let mut wish = Wish::new(serde_json::to_string_pretty(&config).expect("a value is JSON"));
+    wish.host.euid = euid;
     let path = |text: &str| OutsidePath::new("/".as_ref(), text.as_ref()).expect("no NUL");
     wish.request.gate = if tape.yes() { Gate::Open } else { Gate::Closed };
     wish.request.master = match (terminal, tape.yes()) {
@@ -103,7 +108,7 @@ fn wish(tape: &mut Tape) -> Wish {
     wish
 }
 
-/// The mount namespace, which every container has, and some others: new, or those of this process.
+/// Some namespaces: new, or those of this process. In a new user namespace the mount namespace is new too.
 fn namespaces(tape: &mut Tape) -> Vec<Value> {
     let files = [
         ("pid", "pid"),
@@ -113,17 +118,23 @@ fn namespaces(tape: &mut Tape) -> Vec<Value> {
         ("cgroup", "cgroup"),
         ("time", "time"),
     ];
-    let mut list = vec![json!({ "type": "mount" })];
+    let mut list = Vec::new();
     for (kind, file) in tape.some(&files) {
         list.push(match tape.below(3) {
             0 => json!({ "type": kind, "path": format!("/proc/self/ns/{file}") }),
             _ => json!({ "type": kind }),
         });
     }
-    match tape.below(4) {
-        0 => list.push(json!({ "type": "user", "path": "/proc/self/ns/user" })),
+    let users = tape.below(4);
+    match users {
         1 => list.push(json!({ "type": "user" })),
+        2 => list.push(json!({ "type": "user", "path": "/proc/self/ns/user" })),
         _ => {}
+    }
+    match (tape.below(8), users) {
+        (7, 0 | 3) => {}
+        (6, 0 | 2 | 3) => list.push(json!({ "type": "mount", "path": "/proc/self/ns/mnt" })),
+        _ => list.push(json!({ "type": "mount" })),
     }
     list
 }
@@ -147,7 +158,9 @@ fn linux(tape: &mut Tape, own: &dyn Fn(&str) -> bool, makes: &dyn Fn(&str) -> bo
     linux["sysctl"] = sysctl.into();
     linux["maskedPaths"] = json!(tape.some(&["/proc/kcore", "/proc/keys", "/sys/firmware"]));
     linux["readonlyPaths"] = json!(tape.some(&["/proc/sys", "/proc/bus"]));
-    linux["rootfsPropagation"] = tape.one(&["", "private", "shared", "rslave", "unbindable"]).into();
+    let propagations: &[&str] = if makes("mount") { &["unbindable"] } else { &[] };
+    let propagations = [&["", "private", "shared", "rslave"], propagations].concat();
+    linux["rootfsPropagation"] = tape.one(&propagations).into();
     // In a user namespace a listed device is one of the host.
     let devices = [json!({ "path": "/dev/full", "type": "c", "major": 1, "minor": 7, "fileMode": 438 })];
     linux["devices"] = tape.some(&devices).into();

@@ -12,6 +12,7 @@ mod mounts_idmap;
 mod mounts_words;
 mod names;
 mod namespaces;
+mod network;
 mod propagation;
 mod rootfs;
 #[path = "../world/mod.rs"]

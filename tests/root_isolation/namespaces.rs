@@ -1,6 +1,7 @@
 //! Namespaces: new, joined by path, left to the host.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
@@ -111,15 +112,221 @@ fn a_hostname_renames_a_joined_namespace() {
 #[test]
 fn a_path_of_another_kind_is_an_error() {
     let Some(world) = World::new("a_path_of_another_kind_is_an_error") else { return };
-    let cases = [
-        ("network", "/proc/self/ns/uts", "it is the uts namespace of a process"),
-        ("ipc", "/dev/null", "it is no namespace"),
-    ];
-    for (kind, path, reason) in cases {
-        let container = world.container("a", |value| config::namespace(value, kind, Some(path)));
-        let sentence = format!("cannot open the {kind} namespace {path}: {reason}");
-        container.create().fails_at(&sentence, "/linux/namespaces/5/path");
+    let all = KINDS.iter().chain([&("user", "user"), &("time", "time")]);
+    for (kind, _) in all {
+        let (other, other_file) = if *kind == "uts" { ("network", "net") } else { ("uts", "uts") };
+        let path = format!("/proc/self/ns/{other_file}");
+        let container = world.container("a", |value| config::namespace(value, kind, Some(&path)));
+        let place = container.namespace_path();
+        let sentence = format!("{path} is a {other} namespace, not a {kind} namespace");
+        container.create().finds(&sentence, &place);
     }
+}
+
+#[test]
+fn a_path_to_no_namespace_is_an_error() {
+    let Some(world) = World::new("a_path_to_no_namespace_is_an_error") else { return };
+    let file = world.file("file");
+    fs::write(&file, "").expect("a file");
+    let shown = file.to_str().expect("UTF-8");
+    let vanished = format!("{shown}-vanished");
+    for (path, sentence) in [
+        ("/dev/null", "/dev/null is no namespace".to_owned()),
+        (shown, format!("{shown} is no namespace")),
+        (&vanished, format!("the namespace {vanished} cannot be opened: no such file or directory")),
+        ("proc/self/ns/net", "the namespace path \"proc/self/ns/net\" is not absolute".to_owned()),
+    ] {
+        let container = world.container("a", |value| config::namespace(value, "network", Some(path)));
+        container.create().finds(&sentence, &container.namespace_path());
+    }
+    let container = world.container("a", |value| {
+        let namespaces = value["linux"]["namespaces"].as_array_mut().expect("a list");
+        namespaces.push(json!({ "type": "uts" }));
+    });
+    container.create().finds("the namespace type \"uts\" is listed twice", "/linux/namespaces/6");
+}
+
+/// The path of a namespace in which the runtime stands is as if the type were not listed.
+#[test]
+fn a_path_to_the_runtimes_own_is_no_namespace_of_the_containers_own() {
+    let name = "a_path_to_the_runtimes_own_is_no_namespace_of_the_containers_own";
+    let Some(world) = World::new(name) else { return };
+    let report = world.report(&["namespaces"], |value| {
+        value.as_object_mut().expect("an object").remove("hostname");
+        for (kind, file) in [("uts", "uts"), ("user", "user"), ("pid", "pid"), ("time", "time")] {
+            config::namespace(value, kind, Some(&format!("/proc/self/ns/{file}")));
+        }
+    });
+    for file in ["uts", "user", "pid", "time"] {
+        assert_eq!(inside(&report, file), link("self", file), "{file}");
+    }
+    let container = world.container("a", |value| config::namespace(value, "uts", Some("/proc/self/ns/uts")));
+    container.create().finds("unable to set hostname without a private UTS namespace", "/hostname");
+    let container = world.container("a", |value| {
+        config::namespace(value, "network", Some("/proc/self/ns/net"));
+        value["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" });
+    });
+    let sentence = "sysctl \"net.ipv4.ip_forward\" would change the host: it needs a network namespace of the \
+                    container's own";
+    container.create().finds(sentence, "/linux/sysctl/net.ipv4.ip_forward");
+}
+
+/// What a process of the mount namespace sees of it.
+fn mounts_of(pid: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/mountinfo")).expect("mountinfo")
+}
+
+/// A script that tells of the root, the devices and the mounts, and tries to get out.
+const LOOK_AROUND: [&str; 3] = [
+    "sh",
+    "-c",
+    "pwd; echo x >/dev/null && test -c /dev/zero && test -d /proc/1 && cat /tmp/note; \
+     cat /proc/self/mountinfo; touch /etc/new 2>/dev/null && echo written; \
+     chroot /tmp /bin/true 2>/dev/null; cd ../../../../../../.. && ls -d etc && readlink /proc/self/ns/mnt",
+];
+
+fn with_a_note(world: &World, value: &mut Value) {
+    let note = world.file("note");
+    fs::write(&note, "a note\n").expect("a file");
+    config::mount(value, "/tmp", "tmpfs", "tmpfs", &[]);
+    config::bind(value, &note, "/tmp/note");
+    value["process"]["cwd"] = json!("/home");
+}
+
+#[test]
+fn a_joined_mount_namespace_stays_as_it_is() {
+    let Some(world) = World::new("a_joined_mount_namespace_stays_as_it_is") else { return };
+    let holder = world.container("holder", config::sleeps);
+    holder.run(&["--detach"]).ok();
+    let pid = holder.pid().to_string();
+    let (mounts, root) = (mounts_of(&pid), fs::metadata(format!("/proc/{pid}/root")).expect("a root"));
+    let path = format!("/proc/{pid}/ns/mnt");
+    let said = world.says(&LOOK_AROUND, |value| {
+        config::namespace(value, "mount", Some(&path));
+        with_a_note(&world, value);
+    });
+    assert_eq!(said, format!("/home\na note\netc\n{}\n", link(&pid, "mnt")));
+    let created = world.container("b", |value| config::namespace(value, "mount", Some(&path)));
+    created.create().ok();
+    assert_eq!(link(&created.pid().to_string(), "mnt"), link(&pid, "mnt"), "before it is started");
+    assert_eq!(mounts_of(&pid), mounts);
+    created.finish();
+    let now = fs::metadata(format!("/proc/{pid}/root")).expect("a root");
+    assert_eq!((now.dev(), now.ino()), (root.dev(), root.ino()), "its processes keep their root");
+    assert_eq!(mounts_of(&pid), mounts);
+    holder.finish();
+}
+
+/// What is mounted on the host is compared by the world at its end.
+#[test]
+fn a_container_without_any_namespace_is_in_those_of_the_runtime() {
+    let name = "a_container_without_any_namespace_is_in_those_of_the_runtime";
+    let Some(world) = World::new(name) else { return };
+    let none = |value: &mut Value| {
+        value["linux"]["namespaces"] = json!([]);
+        value.as_object_mut().expect("an object").remove("hostname");
+        config::without_mount(value, "/dev/mqueue");
+    };
+    let report = world.report(&["namespaces"], none);
+    for (_, file) in KINDS.iter().chain([&("user", "user"), &("time", "time")]) {
+        assert_eq!(inside(&report, file), link("self", file), "{file}");
+    }
+    let container = world.container("a", |value| {
+        none(value);
+        with_a_note(&world, value);
+        value["linux"]["maskedPaths"] = json!(["/proc/version"]);
+        config::runs(value, &LOOK_AROUND);
+    });
+    let output = container.run(&[]).ok();
+    assert_eq!(output.stdout, format!("/home\na note\netc\n{}\n", link("self", "mnt")));
+    assert!(output.stderr.contains("shares the runtime's mount namespace"), "{}", output.stderr);
+}
+
+#[test]
+fn what_does_not_go_with_a_shared_mount_namespace_is_found() {
+    let Some(world) = World::new("what_does_not_go_with_a_shared_mount_namespace_is_found") else { return };
+    let container = world.container("a", |value| {
+        config::without_namespace(value, "mount");
+        value["linux"]["rootfsPropagation"] = json!("unbindable");
+    });
+    let sentence = "an unbindable mount cannot be taken along into a mount namespace that is shared";
+    let output = container.create();
+    assert!(output.stderr.contains(&format!("{sentence} (/linux/rootfsPropagation)")), "{}", output.stderr);
+    let container = world.container("a", |value| {
+        config::userns(value);
+        config::without_namespace(value, "mount");
+    });
+    let sentence = "a container in a user namespace has no power over a mount namespace that is not its own";
+    container.create().finds(sentence, "/linux/namespaces");
+}
+
+/// In a new user namespace nobody may join what belongs to the host: the newborn has it from its parent.
+#[test]
+fn namespaces_of_the_host_go_with_a_new_user_namespace() {
+    let Some(world) = World::new("namespaces_of_the_host_go_with_a_new_user_namespace") else { return };
+    let holder = world.container("holder", |value| {
+        config::sleeps(value);
+        config::namespace(value, "time", None);
+    });
+    holder.run(&["--detach"]).ok();
+    let pid = holder.pid().to_string();
+    let kinds = [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("time", "time")];
+    let report = world.report(&["namespaces", "ids"], |value| {
+        config::userns(value);
+        value.as_object_mut().expect("an object").remove("hostname");
+        config::without_mount(value, "/dev/mqueue");
+        for (kind, file) in kinds {
+            config::namespace(value, kind, Some(&format!("/proc/{pid}/ns/{file}")));
+        }
+    });
+    for (kind, file) in kinds {
+        assert_eq!(inside(&report, file), link(&pid, file), "{kind}");
+    }
+    assert_ne!(inside(&report, "user"), link("self", "user"));
+    assert_eq!(report["ids"]["uid"]["real"], 0);
+    holder.finish();
+}
+
+/// A user namespace by path, with what it owns, with what the host owns, and with new ones.
+#[test]
+fn a_joined_user_namespace_goes_with_all_others() {
+    let Some(world) = World::new("a_joined_user_namespace_goes_with_all_others") else { return };
+    let owner = world.container("owner", |value| {
+        config::userns(value);
+        config::sleeps(value);
+    });
+    owner.run(&["--detach"]).ok();
+    let of_host = world.container("of-host", config::sleeps);
+    of_host.run(&["--detach"]).ok();
+    let (owner_pid, host_pid) = (owner.pid().to_string(), of_host.pid().to_string());
+    let report = world.report(&["namespaces", "devices", "ids"], |value| {
+        let at = |pid: &str, file: &str| format!("/proc/{pid}/ns/{file}");
+        config::namespace(value, "network", Some(&at(&host_pid, "net")));
+        config::namespace(value, "uts", Some(&at(&owner_pid, "uts")));
+        config::namespace(value, "ipc", Some(&at(&owner_pid, "ipc")));
+        config::namespace(value, "user", Some(&at(&owner_pid, "user")));
+        value["hostname"] = json!("renamed");
+    });
+    assert_eq!(inside(&report, "net"), link(&host_pid, "net"));
+    for file in ["uts", "ipc", "user"] {
+        assert_eq!(inside(&report, file), link(&owner_pid, file), "{file}");
+    }
+    for file in ["pid", "mnt", "cgroup"] {
+        let found = inside(&report, file);
+        let others = ["self", &owner_pid, &host_pid].map(|pid| link(pid, file));
+        assert!(!others.contains(&found), "{file} is new");
+    }
+    assert_eq!(report["devices"]["/dev/null"]["device"], "1:3");
+    assert_eq!(report["namespaces"]["uid_map"], json!([[0, config::FIRST_ID, 65536]]));
+    // Its mount namespace belongs to it as well.
+    let said = world.says(&["readlink", "/proc/self/ns/mnt"], |value| {
+        for (kind, file) in [("user", "user"), ("mount", "mnt")] {
+            config::namespace(value, kind, Some(&format!("/proc/{owner_pid}/ns/{file}")));
+        }
+    });
+    assert_eq!(said.trim(), link(&owner_pid, "mnt"));
+    owner.finish();
+    of_host.finish();
 }
 
 #[test]

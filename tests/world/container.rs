@@ -110,6 +110,14 @@ impl<'w> Container<'w> {
         value.expect("the field").trim().to_owned()
     }
 
+    /// The pointer to the path of the namespace that was added last.
+    pub fn namespace_path(&self) -> String {
+        let text = std::fs::read(self.bundle.join("config.json")).expect("config.json is read");
+        let config: Value = serde_json::from_slice(&text).expect("JSON");
+        let count = config["linux"]["namespaces"].as_array().map_or(0, Vec::len);
+        format!("/linux/namespaces/{}/path", count - 1)
+    }
+
     /// Changes the configuration in the bundle.
     pub fn configure(&self, change: impl FnOnce(&mut Value)) {
         let path: &Path = &self.bundle.join("config.json");

@@ -4,9 +4,9 @@ use core::ffi::CStr;
 
 use crate_run_plan::operation::target;
 use crate_run_plan::report::Call;
-use crate_run_plan::slot::Slot;
+use crate_run_plan::slot::{Handle, Slot};
 use crate_run_sys::files::{self, device_number, flag, mode};
-use crate_run_sys::{Errno, Fd};
+use crate_run_sys::{Errno, Fd, mounts};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Name};
@@ -71,8 +71,30 @@ pub fn make(runner: &mut Runner, path: &CStr, node: &Node) -> Outcome {
     Ok(())
 }
 
+/// Attaches the host's node, which is no directory, on a file that is made for it. What is there already must
+/// be this very device, as in [`make`].
+pub fn lend(runner: &mut Runner, tree: Handle, path: &CStr, node: &Node) -> Outcome {
+    let tree = runner.descriptor(tree)?;
+    let (parent, name) = runner.device_parent(path)?;
+    let flags = flag::O_CREAT | flag::O_EXCL | flag::O_NOFOLLOW | flag::O_WRONLY;
+    match files::openat2(parent, name.text(), flags, 0o644, 0) {
+        Ok(made) => files::close(made),
+        Err(Errno::EEXIST) => check(parent, name.text(), node)?,
+        Err(errno) => return Err(Failure::of(Call::Openat2, errno)),
+    }
+    let target = open_name(parent, name.text())?;
+    mounts::attach(tree, target).named(Call::MoveMount)?;
+    files::close(target);
+    files::close(tree);
+    Ok(())
+}
+
+fn open_name(parent: Fd, name: &CStr) -> Outcome<Fd> {
+    files::openat2(parent, name, flag::O_PATH | flag::O_NOFOLLOW, 0, 0).named(Call::Openat2)
+}
+
 fn check(parent: Fd, name: &CStr, node: &Node) -> Outcome {
-    let there = files::openat2(parent, name, flag::O_PATH | flag::O_NOFOLLOW, 0, 0).named(Call::Openat2)?;
+    let there = open_name(parent, name)?;
     let status = files::status(there).named(Call::Fstat)?;
     files::close(there);
     let same_type = status.mode & mode::TYPE == node.mode & mode::TYPE;

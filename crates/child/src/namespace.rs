@@ -5,6 +5,7 @@ use core::ffi::CStr;
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_sys::files::{self, flag};
+use crate_run_sys::mounts::Depth;
 use crate_run_sys::{Errno, Fd, birth, credentials, mounts, namespaces, process, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
@@ -43,6 +44,20 @@ fn become_root() -> Outcome {
     credentials::set_user(0).named(Call::Setresuid)?;
     // A change of user takes it away (prctl(2)).
     process::set_parent_death_signal(9).named(Call::Prctl)
+}
+
+/// A mount namespace that others use as well. What this process has built in its own one is copied, and the
+/// copy becomes its root there: it is attached to nothing, so nobody else sees it, and it goes with its last
+/// process. The working directory is the new root.
+pub fn join_mounts(runner: &Runner, namespace: Handle) -> Outcome {
+    let tree = mounts::clone_tree(Fd::CWD, c"/", Depth::Tree).named(Call::OpenTree)?;
+    let namespace = runner.descriptor(namespace)?;
+    namespaces::join(namespace, namespaces::flag::MOUNT).named(Call::Setns)?;
+    files::close(namespace);
+    files::enter_directory(tree).named(Call::Chdir)?;
+    files::change_root_here().named(Call::Chroot)?;
+    files::close(tree);
+    Ok(())
 }
 
 /// unshare(2).

@@ -132,6 +132,7 @@ impl Runner {
             Sealed::Meet {} => self.meet(),
             Sealed::Wait {} => self.wait(),
             Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
+            Sealed::JoinMountNamespace { namespace } => namespace::join_mounts(self, namespace),
             Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
             Sealed::EnterTime {} => namespace::enter_time(self),
             Sealed::EnterContainer { container, kinds } => namespace::enter_container(self, container, kinds),
@@ -170,6 +171,9 @@ impl Runner {
             }
             Sealed::MakeDevice { path, mode, device, uid, gid } => {
                 device::make(self, path, &device::Node { mode, device, uid, gid })
+            }
+            Sealed::LendDevice { tree, path, mode, device } => {
+                device::lend(self, tree, path, &device::Node { mode, device, uid: 0, gid: 0 })
             }
             Sealed::MakeLink { path, target } => device::link(self, path, target),
             Sealed::PivotRoot {} => mount::pivot(self),

@@ -139,6 +139,9 @@ operations! {
 
     /// setns(2) with a pidfd into all namespaces `kinds` of a container at once; its root becomes slot ROOT.
     130 EnterContainer { container: Slot, kinds: Wide }
+    /// setns(2) into a mount namespace that is not the container's own, and chroot(2) into a detached copy of
+    /// the tree in which the process has stood so far.
+    110 JoinMountNamespace { namespace: Slot }
 
     // The container's view of files.
 
@@ -171,6 +174,8 @@ operations! {
     14 ChangeMount { target: Text, set: Wide, clear: Wide, propagation: Wide, tree: Number }
     /// mknod(2) in the root, or the check that the node that is there is this one.
     16 MakeDevice { path: Text, mode: Number, device: Wide, uid: Number, gid: Number }
+    /// A node of the host onto `path` in the root, where nothing is or this very device.
+    111 LendDevice { tree: Slot, path: Text, mode: Number, device: Wide }
     /// symlink(2) in the root; replaces a file that is in the way.
     17 MakeLink { path: Text, target: Text }
     /// pivot_root(2) into the working directory; the old root is detached.

@@ -107,6 +107,7 @@ calls! {
     SchedSetaffinity "sched_setaffinity(2)"
     IoprioSet "ioprio_set(2)"
     SetMempolicy "set_mempolicy(2)"
+    Chroot "chroot(2)"
 }
 
 /// How many bytes of explanation fit into a message.

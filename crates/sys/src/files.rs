@@ -237,6 +237,11 @@ pub fn enter_directory(fd: Fd) -> Answer<()> {
     call(arch::FCHDIR, [fd.raw(), 0, 0, 0, 0, 0]).map(drop)
 }
 
+/// chroot(2) into the working directory.
+pub fn change_root_here() -> Answer<()> {
+    call(arch::CHROOT, [c".".as_ptr() as usize, 0, 0, 0, 0, 0]).map(drop)
+}
+
 /// The raw getcwd(2) call: the first byte tells whether the directory is inside the root: '/', or the
 /// '(' of "(unreachable)".
 pub fn working_directory(buffer: &mut [u8]) -> Answer<usize> {

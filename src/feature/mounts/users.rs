@@ -20,8 +20,9 @@ use crate::plan::TreeChange;
 /// then the directory of the container's own cgroup shows what its namespace would.
 pub fn instead(filesystem: &str, namespaces: &Namespaces, cgroup: &CgroupPath) -> Option<Instead> {
     let outside = |path: &str| OutsidePath::new(Path::new("/"), Path::new(path));
+    let joined_in_users = namespaces.has(flag::USER) && !namespaces.makes(flag::NETWORK);
     match filesystem {
-        "sysfs" if namespaces.has(flag::NETWORK) => None,
+        "sysfs" if namespaces.has(flag::NETWORK) && !joined_in_users => None,
         "sysfs" => outside("/sys").map(Instead::Ready),
         "cgroup2" if namespaces.has(flag::CGROUP) => {
             outside(&format!("/sys/fs/cgroup{cgroup}")).map(Instead::Late)

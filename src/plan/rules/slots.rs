@@ -48,7 +48,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
 /// The slots that a step takes, on either of its ways.
 fn used(step: &Step) -> Vec<Slot> {
     let mut slots = match &step.action {
-        Action::Host(HostAction::JoinPidNamespace { slot }) => vec![*slot],
+        Action::Host(HostAction::EnterNamespace { slot, .. }) => vec![*slot],
         Action::Host(HostAction::SendListener { .. }) => vec![Slot::LISTENER],
         Action::Host(HostAction::FillTmpfs { tree, change, .. }) => {
             change.ids.iter().map(|(slot, _)| *slot).chain([*tree]).collect()
@@ -67,13 +67,14 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
     use Operation as Op;
     match operation {
         Op::JoinNamespace { namespace, .. } => vec![*namespace],
+        Op::JoinMountNamespace { namespace } => vec![*namespace],
         Op::EnterTime {} | Op::SetParameter { .. } | Op::SetLabel { .. } | Op::VerifyLabel { .. } => {
             vec![Slot::PROC]
         }
         Op::EnterContainer { container, .. } => vec![*container],
         Op::AttachRoot { tree } => vec![*tree],
         Op::Reconfigure { mount, .. } => vec![*mount],
-        Op::MountTree { tree, .. } => vec![*tree, Slot::ROOT],
+        Op::MountTree { tree, .. } | Op::LendDevice { tree, .. } => vec![*tree, Slot::ROOT],
         Op::MaskPath { null, .. } => vec![*null, Slot::MASK, Slot::ROOT],
         Op::MountConsole {} => vec![Slot::TERMINAL, Slot::ROOT],
         Op::TakeTerminal {} | Op::PlainLineEnds {} => vec![Slot::TERMINAL],

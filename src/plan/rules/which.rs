@@ -136,8 +136,16 @@ pub fn opens_for_child(step: &Step) -> bool {
     trees || others
 }
 
-pub fn joins_pids(step: &Step) -> bool {
-    matches!(host(step), Some(Host::JoinPidNamespace { .. }))
+pub fn enters_for_birth(step: &Step) -> bool {
+    matches!(host(step), Some(Host::EnterNamespace { .. }))
+}
+
+pub fn enters_time_for_birth(step: &Step) -> bool {
+    matches!(host(step), Some(Host::EnterNamespace { kind: flag::TIME, .. }))
+}
+
+pub fn returns_to_own_time(step: &Step) -> bool {
+    matches!(host(step), Some(Host::ReturnToOwnTime))
 }
 
 pub fn birth(step: &Step) -> bool {
@@ -228,13 +236,25 @@ pub fn joins_own_network(step: &Step) -> bool {
     matches!(child(step), Some(Op::JoinNamespace { namespace: Slot::NETWORK, .. }))
 }
 
+pub fn moves_net_device(step: &Step) -> bool {
+    matches!(host(step), Some(Host::MoveNetDevice { .. }))
+}
+
+pub fn sets_network_parameter(step: &Step) -> bool {
+    matches!(child(step), Some(Op::SetParameter { path, .. }) if path.to_bytes().starts_with(b"sys/net/"))
+}
+
+/// A namespace in which the process stands changes.
+pub fn changes_namespaces(step: &Step) -> bool {
+    joins(step) || is_born_again(step) || adopts(step)
+}
+
 /// Shows or uses the network: a step inside, or a hook that expects to find it there.
 pub fn needs_network(step: &Step) -> bool {
     match child(step) {
         Some(Op::LoopbackUp {}) => true,
         Some(Op::MountNew { filesystem, .. }) => filesystem.as_c_str() == c"sysfs",
-        Some(Op::SetParameter { path, .. }) => path.to_bytes().starts_with(b"sys/net/"),
-        _ => hook_outside(step),
+        _ => sets_network_parameter(step) || hook_outside(step),
     }
 }
 
@@ -248,6 +268,10 @@ pub fn is_born_again(step: &Step) -> bool {
 
 pub fn adopts(step: &Step) -> bool {
     matches!(host(step), Some(Host::AdoptReborn))
+}
+
+pub fn joins_mounts(step: &Step) -> bool {
+    matches!(child(step), Some(Op::JoinMountNamespace { .. }))
 }
 
 pub fn joins_other(step: &Step) -> bool {
@@ -298,12 +322,16 @@ pub fn mounts_cgroups(step: &Step) -> bool {
 
 /// Makes a device node, a link, or lends a node of the host.
 pub fn makes_devices(step: &Step) -> bool {
-    let made = matches!(child(step), Some(Op::MakeDevice { .. } | Op::MakeLink { .. }));
-    made || matches!(child(step), Some(Op::MountTree { .. })) && step.feature == "devices"
+    matches!(child(step), Some(Op::MakeDevice { .. } | Op::LendDevice { .. } | Op::MakeLink { .. }))
 }
 
 pub fn attaches_anything(step: &Step) -> bool {
     attaches_root(step) || mounts(step) || makes_devices(step) || mounts_console(step)
+}
+
+/// Changes what is mounted, or how.
+pub fn shapes_mounts(step: &Step) -> bool {
+    attaches_anything(step) || pivots(step) || covers(step) || seals_root(step)
 }
 
 /// Makes files or directories in the root where they are missing.

@@ -54,6 +54,7 @@ pub const FCNTL: usize = 25;
 pub const GETCWD: usize = 17;
 pub const CHDIR: usize = 49;
 pub const FCHDIR: usize = 50;
+pub const CHROOT: usize = 51;
 pub const UMASK: usize = 166;
 pub const GETPID: usize = 172;
 pub const SETSID: usize = 157;

@@ -57,6 +57,7 @@ pub const GETCWD: usize = 79;
 pub const CHDIR: usize = 80;
 pub const FCHDIR: usize = 81;
 pub const UMASK: usize = 95;
+pub const CHROOT: usize = 161;
 pub const GETPID: usize = 39;
 pub const SETSID: usize = 112;
 pub const SETGROUPS: usize = 116;

@@ -18,10 +18,22 @@ pub(super) const RULES: &[Rule] = &[
         source: "clone(2)",
     },
     Rule {
-        name: "a pid namespace is joined before the birth",
-        claim: Before(which::joins_pids, which::birth),
-        reason: "setns changes the pid namespace of later children only",
+        name: "what the newborn inherits is entered before the birth",
+        claim: Before(which::enters_for_birth, which::birth),
+        reason: "setns changes the pid namespace of later children only, and a child keeps what its parent has",
         source: "pid_namespaces(7)",
+    },
+    Rule {
+        name: "the runtime comes back from a time namespace",
+        claim: Needs(which::enters_time_for_birth, which::returns_to_own_time),
+        reason: "its deadlines and hooks would go by the container's clocks",
+        source: "time_namespaces(7)",
+    },
+    Rule {
+        name: "the host opens before it enters",
+        claim: Before(which::opens_for_child, which::enters_for_birth),
+        reason: "a path below /proc/self would lead to what was entered",
+        source: "proc_pid_ns(5)",
     },
     Rule {
         name: "the host acts on the newborn after the birth",
@@ -95,6 +107,24 @@ pub(super) const RULES: &[Rule] = &[
         claim: Before(which::joins_own_network, which::needs_network),
         reason: "it would show or change the host's network",
         source: "network_namespaces(7)",
+    },
+    Rule {
+        name: "network devices are moved when the process is in its network namespace",
+        claim: Before(which::changes_namespaces, which::moves_net_device),
+        reason: "the runtime finds the namespace by the process: it would be another one",
+        source: "config-linux.md, Network Devices",
+    },
+    Rule {
+        name: "network devices are moved before network parameters are set",
+        claim: Before(which::moves_net_device, which::sets_network_parameter),
+        reason: "the parameters of an interface are there as long as it is",
+        source: "config-linux.md, Network Devices",
+    },
+    Rule {
+        name: "network devices are moved before hooks run",
+        claim: Before(which::moves_net_device, which::hook_outside),
+        reason: "hooks configure the container's network as it will be",
+        source: "config.md, POSIX-platform Hooks",
     },
     Rule {
         name: "the cgroup namespace is made before cgroups are mounted",

@@ -6,6 +6,18 @@ use crate::plan::rules::{Rule, which};
 pub(super) const RULES: &[Rule] = &[
     // The view: mounts and files.
     Rule {
+        name: "a shared mount namespace is joined when nothing more is mounted",
+        claim: Before(which::shapes_mounts, which::joins_mounts),
+        reason: "what is mounted there is mounted for others, and stays when the container is gone",
+        source: "docs/adr/0014-shared-mounts.md",
+    },
+    Rule {
+        name: "paths are looked up in the mount namespace in which the program runs",
+        claim: Before(which::joins_mounts, which::looks_inside),
+        reason: "setns into a mount namespace changes root and working directory",
+        source: "setns(2)",
+    },
+    Rule {
         name: "propagation is cut before anything is mounted",
         claim: Before(which::cuts_propagation, which::attaches_anything),
         reason: "what is mounted under a shared mount appears on the host as well",
