@@ -12,5 +12,6 @@ mod program;
 mod scheduling;
 mod seccomp;
 mod seccomp_notify;
+mod seccomp_profile;
 #[path = "../world/mod.rs"]
 mod world;

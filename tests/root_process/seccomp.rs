@@ -81,7 +81,7 @@ fn arguments_decide() {
 #[test]
 fn a_killing_filter_ends_with_sigsys() {
     let Some(world) = World::new("a_killing_filter_ends_with_sigsys") else { return };
-    for action in ["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL", "SCMP_ACT_TRAP"] {
+    for action in ["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL", "SCMP_ACT_TRAP"] {
         let container = world.container("a", |value| {
             config::deny(value, "personality", 1);
             let rule = json!({ "names": ["personality"], "action": action });
