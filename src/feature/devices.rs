@@ -153,7 +153,7 @@ fn are_lent(namespaces: &Namespaces, host: &Host) -> bool {
     namespaces.has(flag::USER) || host.nested
 }
 
-/// Where the host has this device: under the same path, or by its number.
+/// Where the host has this device: under the same path, by its number, or somewhere in /dev itself.
 fn source_of(node: &Node) -> Option<OutsidePath> {
     let block = node.mode & mode::TYPE == mode::BLOCK;
     let is_it = |path: &OutsidePath| {
@@ -165,7 +165,11 @@ fn source_of(node: &Node) -> Option<OutsidePath> {
     };
     let device = (rustix::fs::major(node.device), rustix::fs::minor(node.device));
     let by_number = format!("/dev/{}/{}:{}", if block { "block" } else { "char" }, device.0, device.1);
-    [node.path.as_str(), by_number.as_str()].into_iter().filter_map(outside).find(is_it)
+    let named = [node.path.as_str(), by_number.as_str()].into_iter().filter_map(outside).find(is_it);
+    named.or_else(|| {
+        let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+        entries.filter_map(|entry| outside(entry.path().to_str()?)).find(is_it)
+    })
 }
 
 fn outside(path: &str) -> Option<OutsidePath> {

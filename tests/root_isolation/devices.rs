@@ -134,3 +134,120 @@ fn a_device_may_lie_anywhere() {
     });
     assert_eq!(said, "character special file 1:7\ncharacter special file 1:5\n");
 }
+
+/// The image itself carries what lies in the way.
+fn with_own_dev(world: &World, value: &mut Value, name: &str) {
+    let rootfs = world.own_rootfs();
+    std::fs::write(rootfs.join(name), "").expect("a file");
+    value["root"]["path"] = json!(rootfs);
+}
+
+#[test]
+fn a_listed_device_does_not_replace_another_file() {
+    let Some(world) = World::new("a_listed_device_does_not_replace_another_file") else { return };
+    let fuse = json!([{ "path": "/srv-node", "type": "c", "major": 1, "minor": 5 }]);
+    let container = world.container("a", |value| {
+        with_own_dev(&world, value, "srv-node");
+        value["linux"]["devices"] = fuse.clone();
+    });
+    let expected = "cannot make the device /srv-node (1:5): mknodat(2) answered: file exists (EEXIST) \
+                    (something else than this device is there already)";
+    let output = container.create().fails_at(expected, "/linux/devices/0");
+    output.helps("remove it from the image, or choose another path");
+    let container = world.container("a", |value| {
+        with_own_dev(&world, value, "srv-node");
+        value["linux"]["devices"] = fuse.clone();
+        config::userns(value);
+    });
+    let expected = "cannot lend the host's device at /srv-node: mknodat(2) answered: file exists (EEXIST) \
+                    (something else than this device is there already)";
+    container.create().fails_at(expected, "/linux/devices/0");
+}
+
+#[test]
+fn a_user_namespace_gets_nodes_of_the_host_by_their_number_and_fifos_of_its_own() {
+    let name = "a_user_namespace_gets_nodes_of_the_host_by_their_number_and_fifos_of_its_own";
+    let Some(world) = World::new(name) else { return };
+    let devices = world.report(&["devices"], |value| {
+        config::userns(value);
+        value["linux"]["devices"] = json!([
+            { "path": "/dev/zero", "type": "c", "major": 1, "minor": 5 },
+            { "path": "/dev/pipe", "type": "p", "fileMode": 0o622, "uid": 3, "gid": 4 }
+        ]);
+    })["devices"]
+        .clone();
+    assert_eq!(devices["/dev/zero"]["device"], "1:5");
+    assert_eq!(devices["/dev/pipe"]["type"], "fifo");
+    assert_eq!((&devices["/dev/pipe"]["uid"], &devices["/dev/pipe"]["gid"]), (&json!(3), &json!(4)));
+    let container = world.container("a", |value| {
+        config::userns(value);
+        value["linux"]["devices"] = json!([{ "path": "/dev/null", "type": "c", "major": 1, "minor": 250 }]);
+    });
+    container.create().finds("/dev/null of the host is another device", "/linux/devices/0");
+}
+
+#[test]
+fn type_bits_of_the_mode_change_nothing() {
+    let Some(world) = World::new("type_bits_of_the_mode_change_nothing") else { return };
+    let devices = world.report(&["devices"], |value| {
+        value["linux"]["devices"] = json!([
+            { "path": "/dev/one", "type": "c", "major": 1, "minor": 5, "fileMode": 0o060640 },
+            { "path": "/dev/two", "type": "b", "major": 7, "minor": 9, "fileMode": 0o020600 },
+            { "path": "/dev/stdin", "type": "c", "major": 1, "minor": 7 }
+        ]);
+    })["devices"]
+        .clone();
+    let facts = |path: &str| (devices[path]["type"].clone(), devices[path]["mode"].clone());
+    assert_eq!(facts("/dev/one"), (json!("char"), json!("0640")));
+    assert_eq!(facts("/dev/two"), (json!("block"), json!("0600")));
+    assert_eq!(devices["/dev/stdin"]["device"], "1:7", "no link takes the place of what is listed");
+}
+
+#[test]
+fn beside_a_bound_dev_listed_devices_are_made() {
+    let Some(world) = World::new("beside_a_bound_dev_listed_devices_are_made") else { return };
+    let own = world.file("dev");
+    std::fs::create_dir(&own).expect("a directory");
+    let said = world.says(&["sh", "-c", "ls /dev; test -c /tmp/nodes/zero && echo made"], |value| {
+        for target in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            config::without_mount(value, target);
+        }
+        config::bind(value, &own, "/dev");
+        config::mount(value, "/tmp", "tmpfs", "tmpfs", &[]);
+        value["linux"]["devices"] = json!([
+            { "path": "/tmp/nodes/zero", "type": "c", "major": 1, "minor": 5 },
+            { "path": "/dev/zero", "type": "c", "major": 1, "minor": 7 }
+        ]);
+    });
+    assert_eq!(said, "made\n");
+}
+
+#[test]
+fn wrong_devices_are_findings() {
+    let Some(world) = World::new("wrong_devices_are_findings") else { return };
+    let finds = |devices: Value, message: &str, place: &str| {
+        let container = world.container("a", |value| value["linux"]["devices"] = devices);
+        container.create().finds(message, &format!("/linux/devices/{place}"));
+    };
+    let device = |path: &str, major: i64, minor: i64| json!({ "path": path, "type": "c", "major": major, "minor": minor });
+    finds(json!([device("dev/x", 1, 5)]), "the device path \"dev/x\" is not absolute", "0/path");
+    finds(json!([device("/", 1, 5)]), "the root of the container cannot be a device", "0/path");
+    finds(json!([device("/dev/x", 4096, 5)]), "4096 is no major number of a device", "0/major");
+    finds(json!([device("/dev/x", 1, -1)]), "-1 is no minor number of a device", "0/minor");
+    let incomplete = json!([{ "path": "/dev/x", "type": "c", "major": 1 }]);
+    finds(incomplete, "the device has no minor number", "0/minor");
+    let two = json!([device("/dev/x", 1, 5), device("/dev/x", 1, 7)]);
+    finds(two, "another device is listed at /dev/x", "1/path");
+    let all = json!([{ "path": "/dev/x", "type": "a", "major": 1, "minor": 5 }]);
+    finds(all, "a device node is of type c, u, b or p", "0/type");
+    // One device under two names is a warning only; of one path, the later entry counts.
+    let container = world.container("a", |value| {
+        let mut again = device("/dev/x", 1, 5);
+        again["fileMode"] = json!(0o600);
+        value["linux"]["devices"] = json!([device("/dev/x", 1, 5), device("/dev/y", 1, 5), again]);
+        config::runs(value, &["stat", "-c", "%a", "/dev/x"]);
+    });
+    let output = container.run(&[]).ok();
+    assert_eq!(output.stdout, "600\n");
+    assert!(output.stderr.contains("/dev/y is the same device as /dev/x"), "{}", output.stderr);
+}

@@ -161,3 +161,83 @@ fn a_map_may_have_as_many_lines_as_fit_into_a_page() {
         assert_eq!(report["namespaces"][map], json!(lines), "{map}");
     }
 }
+
+/// As many as fit into one write: the kernel keeps them sorted.
+#[test]
+fn many_mappings_are_all_there() {
+    let Some(world) = World::new("many_mappings_are_all_there") else { return };
+    let lines: Vec<Vec<u32>> = (0..250).map(|n| vec![n * 2, 200_000 + n * 3, 2]).collect();
+    let mappings = |lines: &[Vec<u32>]| -> serde_json::Value {
+        let one = |line: &Vec<u32>| json!({ "containerID": line[0], "hostID": line[1], "size": line[2] });
+        lines.iter().map(one).collect()
+    };
+    let report = world.report(&["namespaces"], |value| {
+        config::userns(value);
+        value["linux"]["uidMappings"] = mappings(&lines);
+    });
+    assert_eq!(report["namespaces"]["uid_map"], json!(lines));
+    let finds = |list: serde_json::Value, message: &str, at: &str| {
+        let container = world.container("a", |value| {
+            config::userns(value);
+            value["linux"]["uidMappings"] = list;
+        });
+        container.create().finds(message, at);
+    };
+    let at = "/linux/uidMappings";
+    let long: Vec<Vec<u32>> = (0..340).map(|n| vec![n * 2, 2_000_000_000 + n * 3, 2]).collect();
+    let limit = rustix::param::page_size() - 1;
+    if limit == 4095 {
+        let message = "these uid mappings are longer than the 4095 bytes that the kernel takes";
+        finds(mappings(&long), message, at);
+    }
+    let many: Vec<Vec<u32>> = (0..341).map(|n| vec![n, n, 1]).collect();
+    finds(mappings(&many), "341 uid mappings are more than the 340 that the kernel takes", at);
+    let incomplete = json!([{ "hostID": 100_000, "size": 10 }]);
+    finds(incomplete, "a mapping needs \"containerID\"", &format!("{at}/0/containerID"));
+}
+
+/// The maps of a user namespace that is joined are read, also where no process is left in it.
+#[test]
+fn the_maps_of_a_joined_user_namespace_count() {
+    let Some(world) = World::new("the_maps_of_a_joined_user_namespace_count") else { return };
+    let owner = world.container("owner", |value| {
+        config::userns(value);
+        config::sleeps(value);
+    });
+    owner.run(&["--detach"]).ok();
+    let by_process = format!("/proc/{}/ns/user", owner.pid());
+    let kept = world.file("user");
+    fs::write(&kept, "").expect("a file");
+    let kept = kept.to_str().expect("UTF-8");
+    crate::world::tool(&["mount", "--bind", &by_process, kept]);
+    let check = |path: &str| {
+        let joins = |value: &mut serde_json::Value| config::namespace(value, "user", Some(path));
+        let container = world.container("a", |value| {
+            config::userns(value);
+            joins(value);
+            value["process"]["args"] = json!(["cat", "/proc/self/uid_map"]);
+        });
+        let output = container.run(&[]).ok();
+        let map: Vec<&str> = output.stdout.split_whitespace().collect();
+        assert_eq!(map, ["0", &FIRST_ID.to_string(), "65536"], "{path}");
+        assert!(output.stderr.contains("has these id mappings already"), "{}", output.stderr);
+        let container = world.container("a", |value| {
+            config::userns(value);
+            joins(value);
+            value["linux"]["gidMappings"][0]["size"] = json!(1000);
+        });
+        let message = "the user namespace that is joined has other id mappings";
+        container.create().finds(message, "/linux/uidMappings");
+        let container = world.container("a", |value| {
+            joins(value);
+            value["process"]["user"]["uid"] = json!(65536);
+        });
+        let message = "cannot setuid to unmapped uid 65536 in user namespace";
+        container.create().finds(message, "/process/user/uid");
+    };
+    check(&by_process);
+    check(kept);
+    owner.finish();
+    check(kept);
+    crate::world::tool(&["umount", kept]);
+}

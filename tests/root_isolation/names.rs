@@ -55,3 +55,46 @@ fn a_parameter_that_does_not_exist_is_an_error() {
     let output = container.create().fails_at(sentence, "/linux/sysctl/net.no.such");
     output.helps("this kernel has no such parameter");
 }
+
+#[test]
+fn a_value_that_the_kernel_refuses_is_told_at_its_key() {
+    let Some(world) = World::new("a_value_that_the_kernel_refuses_is_told_at_its_key") else { return };
+    let container =
+        world.container("a", |value| value["linux"]["sysctl"] = json!({ "net/ipv4/ip_forward": "perhaps" }));
+    let sentence = "cannot set the kernel parameter net.ipv4.ip_forward to perhaps: write(2) answered: \
+                    invalid argument (EINVAL)";
+    let output = container.create().fails_at(sentence, "/linux/sysctl/net~1ipv4~1ip_forward");
+    output.helps("the kernel does not take this value for the parameter");
+}
+
+#[test]
+fn wrong_parameters_are_findings() {
+    let Some(world) = World::new("wrong_parameters_are_findings") else { return };
+    let finds = |sysctl: serde_json::Value, message: &str, key: &str| {
+        let container = world.container("a", |value| value["linux"]["sysctl"] = sysctl);
+        container.create().finds(message, &format!("/linux/sysctl/{key}"));
+    };
+    finds(
+        json!({ "kernel.hostname": "x" }),
+        "the hostname is not set through kernel.hostname",
+        "kernel.hostname",
+    );
+    let machine = "sysctl \"vm.swappiness\" is not in a separate kernel namespace";
+    finds(json!({ "vm/swappiness": "1" }), machine, "vm~1swappiness");
+    let users = "sysctl \"user.max_user_namespaces\" would change the host: it needs a user namespace of the \
+                 container's own";
+    finds(json!({ "user.max_user_namespaces": "1" }), users, "user.max_user_namespaces");
+    finds(json!({ "kernel.msgmax": "" }), "an empty value sets nothing", "kernel.msgmax");
+    let twice = json!({ "kernel.msgmax": "4096", "kernel/msgmax": "8192" });
+    finds(twice, "the kernel parameter kernel.msgmax is listed twice", "kernel~1msgmax");
+}
+
+#[test]
+fn parameters_of_users_are_set_in_a_user_namespace() {
+    let Some(world) = World::new("parameters_of_users_are_set_in_a_user_namespace") else { return };
+    let said = world.says(&["cat", "/proc/sys/user/max_net_namespaces"], |value| {
+        config::userns(value);
+        value["linux"]["sysctl"] = json!({ "user.max_net_namespaces": "7" });
+    });
+    assert_eq!(said, "7\n");
+}

@@ -133,7 +133,7 @@ fn a_path_to_no_namespace_is_an_error() {
     for (path, sentence) in [
         ("/dev/null", "/dev/null is no namespace".to_owned()),
         (shown, format!("{shown} is no namespace")),
-        (&vanished, format!("the namespace {vanished} cannot be opened: no such file or directory")),
+        (&vanished, format!("the namespace {vanished} cannot be opened: no such file or directory (ENOENT)")),
         ("proc/self/ns/net", "the namespace path \"proc/self/ns/net\" is not absolute".to_owned()),
     ] {
         let container = world.container("a", |value| config::namespace(value, "network", Some(path)));

@@ -35,9 +35,6 @@ const SINCE: [(&str, (u32, u32)); 11] = [
 /// Filesystems of the kernel's own that never can.
 const NEVER: [&str; 5] = ["proc", "sysfs", "cgroup2", "devpts", "mqueue"];
 
-/// A page: what the kernel takes as one map, in bytes (user_namespaces(7)).
-const LONGEST_MAP: usize = 4095;
-
 /// The ids that a mount is to show, and how deep that goes; or what is wrong with them.
 pub fn resolve(
     entry: &MountEntry,
@@ -78,11 +75,6 @@ fn maps(uids: &[Line], gids: &[Line], at: &Pointer) -> Result<Ids, Vec<Finding>>
         let place = if at.as_str().contains("/options/") { at.clone() } else { at.key(name) };
         let text = identity::text(lines);
         let wrong = identity::line_findings(&place, word, lines);
-        if wrong.is_empty() && text.len() > LONGEST_MAP {
-            let message =
-                format!("the {word} map is longer than the {LONGEST_MAP} bytes that the kernel takes");
-            found.push(Finding::error(place, message).cure("use fewer mappings"));
-        }
         found.extend(wrong);
         text
     };
