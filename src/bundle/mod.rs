@@ -63,6 +63,8 @@ pub struct Bundle {
     pub filter: Option<seccomp::Filter>,
     pub labels: lsm::Labels,
     pub limits: limits::Limits,
+    /// Where a program that is added to the container runs.
+    pub affinity: affinity::Affinity,
     /// The domain for personality(2).
     pub personality: Option<u64>,
     pub memory_policy: Option<memory_policy::MemoryPolicy>,
@@ -125,6 +127,7 @@ impl Bundle {
             filter,
             labels: lsm::resolve(spec),
             limits: limits::resolve(spec, given),
+            affinity: affinity::resolve(given),
             personality: personality::resolve(given),
             memory_policy: memory_policy::resolve(given),
             scheduler: scheduler::resolve(given),

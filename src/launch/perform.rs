@@ -213,6 +213,8 @@ impl<'a> Launch<'a> {
             HostAction::WriteIdMaps { uids, gids } => self.write_maps(uids, gids),
             HostAction::MakeNetwork => self.make_network(),
             HostAction::MoveNetDevice { name, inside } => self.move_device(name, inside),
+            HostAction::RunOn { processors } => crate_run_sys::scheduling::run_on(processors)
+                .map_err(|errno| Cause::Call("sched_setaffinity(2)", errno)),
             HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
             HostAction::SetScheduler { attributes } => self.set_scheduler(attributes),

@@ -7,7 +7,7 @@ use crate::feature::limits::resource_name;
 use crate::feature::namespaces::{KINDS, name_of};
 use crate::feature::rdt::Missing;
 use crate::feature::scheduler::policy_name;
-use crate::feature::{io_priority, memory_policy, personality};
+use crate::feature::{affinity, io_priority, memory_policy, personality};
 use crate::plan::{Action, HostAction, Ids, TreeChange};
 
 /// The words for an action, to be read after "cannot" or as a line of its own: "mount tmpfs on /dev".
@@ -58,6 +58,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::WriteIdMaps { .. } => "WriteIdMaps",
         Host::MakeNetwork => "MakeNetwork",
         Host::MoveNetDevice { .. } => "MoveNetDevice",
+        Host::RunOn { .. } => "RunOn",
         Host::SetOomScore { .. } => "SetOomScore",
         Host::SetLimit { .. } => "SetLimit",
         Host::SetScheduler { .. } => "SetScheduler",
@@ -135,6 +136,9 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::MoveNetDevice { name, inside } => {
             format!("move the network device {name} into the container, as {inside}")
+        }
+        HostAction::RunOn { processors } => {
+            format!("run on the processors {}", affinity::list(processors))
         }
         HostAction::SetOomScore { value } => format!("set oom_score_adj to {value}"),
         HostAction::SetLimit { resource, soft, hard } => limit(*resource, *soft, *hard),
@@ -295,6 +299,7 @@ fn child_itself(operation: &Operation) -> String {
         }
         Op::SetPersonality { domain } => format!("set the personality {}", personality::name(*domain)),
         Op::RunAnywhere {} => "let it run on every processor".to_owned(),
+        Op::RunOn { processors } => format!("let it run on the processors {}", affinity::list(processors)),
         Op::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } => {
             let (policy, flags, nice, priority) = (*policy, *flags, nice.cast_signed(), *priority);
             let (runtime, deadline, period) = (*runtime, *deadline, *period);

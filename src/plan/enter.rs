@@ -11,7 +11,7 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::Bundle;
 use crate::cgroup::CgroupPath;
-use crate::feature::{keyring, limits, lsm, process, procfs, seccomp, terminal};
+use crate::feature::{affinity, keyring, limits, lsm, process, procfs, seccomp, terminal};
 use crate::plan::request::Request;
 use crate::plan::{HostAction, Phase, Plan, compile};
 use crate::state::ProcessId;
@@ -50,12 +50,14 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
         plan.host("cgroup", HostAction::OpenCgroup { path: path.clone() }, why);
     }
     terminal::prepare(&request.master, plan);
+    affinity::before_exec(&b.affinity, plan);
     plan.phase(Phase::Birth);
     let why =
         "in the container's cgroup and still in the host's namespaces, where the container cannot see it";
     plan.host("exec", HostAction::GiveBirth { kinds: 0 }, why);
     plan.phase(Phase::Identity);
     limits::outside(&b.limits, &b.namespaces, plan);
+    affinity::within_exec(&b.affinity, plan);
     let join = Operation::EnterContainer { container, kinds: door.kinds };
     plan.child("exec", join, "all at once: there is no moment in which it is half inside");
 }

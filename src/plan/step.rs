@@ -126,6 +126,8 @@ pub enum HostAction {
     WriteIdMaps { uids: String, gids: String },
     /// Writes oom_score_adj of the newborn.
     SetOomScore { value: i32 },
+    /// Moves the runtime itself to these processors, one bit each, for what it still has to do.
+    RunOn { processors: Vec<u8> },
     /// Makes a network namespace, and leaves it again; it goes to the child with the next word.
     MakeNetwork,
     /// Moves a network interface into the newborn's network namespace, where it is called `inside`.

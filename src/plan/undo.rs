@@ -55,6 +55,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::WriteIdMaps { .. }
         | Host::MakeNetwork
         | Host::JoinResctrlGroup { .. }
+        | Host::RunOn { .. }
         | Host::SetOomScore { .. }
         | Host::SetLimit { .. }
         | Host::SetScheduler { .. }

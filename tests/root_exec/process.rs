@@ -106,3 +106,31 @@ fn ids_are_those_of_the_user_namespace() {
     assert!(refused.stderr.contains("unmapped uid 65536"), "{refused:?}");
     container.finish();
 }
+
+/// config.md, execCPUAffinity: `final` counts in the end, and without it what the runtime had at first.
+#[test]
+fn an_added_program_runs_where_the_configuration_says() {
+    let test = "an_added_program_runs_where_the_configuration_says";
+    let Some(world) = World::new(test) else { return };
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return super::world::skip(test, "this host has one processor");
+    }
+    let cases = [
+        (json!({ "initial": "0", "final": "1" }), "1"),
+        (json!({ "initial": "1" }), "1"),
+        (json!({ "final": "0" }), "0"),
+        (json!({ "initial": "0", "final": "" }), "0"),
+    ];
+    for (affinity, expected) in cases {
+        let container = living(&world, |config| config["process"]["execCPUAffinity"] = affinity.clone());
+        let first = fs::read_to_string(format!("/proc/{}/status", container.pid())).expect("its status");
+        let allowed = |status: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            line.expect("a list").trim().to_owned()
+        };
+        assert_ne!(allowed(&first), expected, "the first process is not concerned");
+        let added = exec(&world, &[], &["cat", "/proc/self/status"]).ok().stdout;
+        assert_eq!(allowed(&added), expected, "{affinity}");
+        container.finish();
+    }
+}

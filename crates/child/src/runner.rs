@@ -234,6 +234,7 @@ impl Runner {
             }
             Sealed::SetPersonality { domain } => process::set_personality(domain).named(Call::Personality),
             Sealed::RunAnywhere {} => power::run_anywhere(self),
+            Sealed::RunOn { processors } => scheduling::run_on(processors).named(Call::SchedSetaffinity),
             Sealed::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } => {
                 let nice = nice.cast_signed();
                 let attributes = Attributes { policy, flags, nice, priority, runtime, deadline, period };

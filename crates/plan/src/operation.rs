@@ -286,6 +286,8 @@ operations! {
 
     /// sched_setaffinity(2) with every processor there can be.
     100 RunAnywhere { }
+    /// The same with these processors, one bit each.
+    106 RunOn { processors: Bytes }
     /// sched_setattr(2); `nice` is a signed number.
     101 SetScheduler { policy: Number, flags: Wide, nice: Number, priority: Number, runtime: Wide,
                        deadline: Wide, period: Wide }

@@ -45,8 +45,13 @@ pub fn set_scheduler(pid: i32, attributes: &Attributes) -> Answer<()> {
 /// sched_setaffinity(2): the calling process may run on every processor that its cpuset allows.
 pub fn run_anywhere() -> Answer<()> {
     // Room for 8192 processors, the most that Linux can be built for; the kernel takes what it has.
-    let all = [u64::MAX; 128];
-    call(arch::SCHED_SETAFFINITY, [0, size_of_val(&all), pointer(&all), 0, 0, 0]).map(drop)
+    run_on(&[u8::MAX; 1024])
+}
+
+/// sched_setaffinity(2): the calling process may run on these processors, one bit each, the first in the lowest
+/// bit of the first byte. EINVAL: there is none of them, or its cpuset allows none.
+pub fn run_on(processors: &[u8]) -> Answer<()> {
+    call(arch::SCHED_SETAFFINITY, [0, processors.len(), processors.as_ptr() as usize, 0, 0, 0]).map(drop)
 }
 
 /// ioprio_set(2) on the process group `group`; 0 for that of the calling process. The class stands in bits 13
