@@ -129,7 +129,7 @@ fn annotations_are_words_under_names() {
         assert!(said.contains("(/annotations"), "{wrong}: {said}");
     }
     let said = place.refuses(&with("/annotations", json!({ "": "x" })));
-    assert!(said.contains("the key of an annotation must not be empty (/annotations)"), "{said}");
+    assert!(said.contains("the key of an annotation must not be empty (/annotations"), "{said}");
 }
 
 /// The steps of a configuration in words, without their places in the text.
@@ -179,6 +179,23 @@ fn paths_in_the_container_are_absolute() {
     for list in ["/linux/maskedPaths", "/linux/readonlyPaths"] {
         let said = place.refuses(&with(list, json!(["/proc/keys", "proc/keys"])));
         assert!(said.contains(&format!("is not absolute ({list}/1)")), "{said}");
+    }
+}
+
+#[test]
+fn a_mapping_has_three_numbers() {
+    let place = Place::new("mappings");
+    let whole = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    for list in ["/linux/uidMappings", "/linux/gidMappings"] {
+        for name in ["containerID", "hostID", "size"] {
+            let mut config = with("/linux/uidMappings", whole.clone());
+            config["linux"]["gidMappings"] = whole.clone();
+            config["linux"]["namespaces"] = json!([{ "type": "mount" }, { "type": "user" }]);
+            let entry = config.pointer_mut(list).expect("a list")[0].as_object_mut().expect("an entry");
+            entry.remove(name).expect("a number");
+            let said = place.refuses(&config);
+            assert!(said.contains(name) && said.contains(&format!("({list}/0")), "{said}");
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Namespaces {
     pub new: u64,
     /// Those that exist already, the user namespace first.
     pub joined: Vec<Joined>,
+    /// Has the runtime no power over the namespaces of the host, because it is in a user namespace itself?
+    pub nested: bool,
 }
 
 /// A namespace that exists already.
@@ -80,6 +82,7 @@ impl Namespaces {
     /// The same on this machine. A path to a namespace in which the runtime itself stands leads nowhere new:
     /// it is as if the type were not listed.
     pub fn on(mut self, host: &Host) -> Self {
+        self.nested = host.nested;
         self.joined.retain(|joined| !host.stands_in(joined.kind, joined.path.as_path()));
         let loses_powers = self.has(flag::USER) && host.euid == 0;
         for joined in &mut self.joined {
@@ -89,9 +92,10 @@ impl Namespaces {
         self
     }
 
-    /// Is there a new network namespace that need not belong to a user namespace of the container's own?
+    /// Is there a new network namespace that need not belong to a user namespace of the container's own, and that
+    /// the runtime can make for it? It must be able to go back to its own (setns(2)).
     pub fn network_is_the_hosts(&self) -> bool {
-        self.makes(flag::NETWORK) && !self.has(flag::USER)
+        self.makes(flag::NETWORK) && !self.has(flag::USER) && !self.nested
     }
 
     /// The new ones that one clone3 makes.
