@@ -158,11 +158,21 @@ pub(super) fn arrays_for_objects(text: &[u8]) -> Vec<Pointer> {
     let mut found = Vec::new();
     walk(text, |seen| {
         let Seen::Array(at) = seen else { return };
-        if OBJECTS.iter().any(|(pattern, _)| matches(pattern, at)) {
+        if OBJECTS.iter().any(|(pattern, _)| matches(pattern, at)) && is_specified(at) {
             found.push(Pointer::from(at));
         }
     });
     found
+}
+
+/// Does the way to this place lead through members of the specification only? What is in others may be anything.
+fn is_specified(pointer: &str) -> bool {
+    pointer.match_indices('/').all(|(end, _)| {
+        let (object, rest) = pointer.split_at(end);
+        let name = rest[1..].split('/').next().unwrap_or_default();
+        let known = OBJECTS.iter().find(|(pattern, _)| matches(pattern, object));
+        known.is_none_or(|(_, known)| known.split(' ').any(|known| known == name))
+    })
 }
 
 fn matches(pattern: &str, pointer: &str) -> bool {
@@ -205,6 +215,7 @@ mod tests {
     fn arrays_are_no_objects() {
         let text = br#"{"root": ["x"], "mounts": [["/a"], {"destination": "/b", "options": []}], "x": [[]]}"#;
         assert_eq!(arrays_for_objects(text), ["/root", "/mounts/0"].map(Pointer::from));
+        assert_eq!(arrays_for_objects(br#"{"hooks": {"unknown": [[1]]}, "y": {"root": []}}"#), []);
     }
 
     #[test]

@@ -158,3 +158,26 @@ pub fn take(terminal: Terminal, plan: &mut Plan) {
         plan.child(FEATURE, Operation::TakeTerminal {}, why).at("/process/terminal");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_must_fit_and_is_ignored_without_a_terminal() {
+        let found = |terminal: bool, height: u64, width: u64| {
+            let spec = serde_json::json!({ "process": {
+                "terminal": terminal, "consoleSize": { "height": height, "width": width },
+                "user": {}, "cwd": "/"
+            } });
+            let spec = serde_json::from_value(spec).expect("a configuration");
+            size_findings(&spec).into_iter().map(|finding| finding.at.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(true, 65_535, 0), [""; 0]);
+        assert_eq!(
+            found(true, 65_536, 1 << 40),
+            ["/process/consoleSize/height", "/process/consoleSize/width"]
+        );
+        assert_eq!(found(false, 65_536, 1 << 40), [""; 0]);
+    }
+}

@@ -8,4 +8,5 @@ mod labels;
 mod meeting;
 mod order;
 mod random;
+mod tolerance;
 mod wire;

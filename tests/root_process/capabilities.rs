@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
+use crate::world::runtime::Runtime;
 use crate::world::{World, config};
+use crate_run::feature::capabilities;
 
 fn names(caps: &Value, set: &str) -> Vec<String> {
     let mut names: Vec<String> = serde_json::from_value(caps[set]["names"].clone()).expect("names");
@@ -106,6 +108,83 @@ fn an_unknown_capability_is_a_warning() {
             format!(r#"crate-run: warning: {at}: unknown capability "CAP_FROM_THE_FUTURE" is ignored"#);
         assert!(output.stderr.lines().any(|said| said == line), "{}", output.stderr);
     }
+}
+
+/// What cannot be granted is a warning that says why, and the rest is granted (config.md, Linux process).
+#[test]
+fn what_cannot_be_granted_is_a_warning() {
+    let Some(world) = World::new("what_cannot_be_granted_is_a_warning") else { return };
+    let container = world.container("a", |value| {
+        config::runs(value, &["/bin/probe", "caps"]);
+        value["process"]["user"]["uid"] = json!(1000);
+        value["process"]["capabilities"] = json!({
+            "bounding": ["CAP_CHOWN", "CAP_KILL"],
+            "permitted": ["CAP_CHOWN", "CAP_KILL"],
+            "effective": ["CAP_CHOWN", "CAP_FOWNER"],
+            "inheritable": ["CAP_KILL", "CAP_CHOWN", "CAP_FOWNER"],
+            "ambient": ["CAP_KILL", "CAP_FOWNER"]
+        });
+    });
+    let output = container.run(&[]).ok();
+    let caps = output.json();
+    assert_eq!(names(&caps, "inheritable"), ["CAP_CHOWN", "CAP_KILL"]);
+    assert_eq!(names(&caps, "ambient"), ["CAP_KILL"]);
+    assert_eq!(names(&caps, "effective"), ["CAP_KILL"], "of a user's program only what is ambient");
+    for (set, reason) in [
+        ("effective", "what is effective must be permitted"),
+        ("inheritable", "what is inheritable must be in the bounding set"),
+        ("ambient", "what is ambient must be permitted and inheritable"),
+    ] {
+        let line = format!(
+            "crate-run: warning: /process/capabilities/{set}: the {set} set cannot have CAP_FOWNER: {reason}"
+        );
+        assert!(output.stderr.lines().any(|said| said == line), "{line}\n{}", output.stderr);
+    }
+}
+
+/// A runtime that lacks a capability cannot pass it on.
+#[test]
+fn what_the_runtime_lacks_is_a_warning() {
+    let Some(world) = World::new("what_the_runtime_lacks_is_a_warning") else { return };
+    let container = world.container("a", |value| {
+        config::runs(value, &["/bin/probe", "caps"]);
+        config::capabilities(value, &["CAP_CHOWN", "CAP_SYSLOG"]);
+    });
+    let bundle = container.bundle.to_str().expect("UTF-8");
+    let without = ["setpriv", "--bounding-set", "-syslog"];
+    let output = Runtime::within(&world, &without).words(&["run", "--bundle", bundle, "a"]).run().ok();
+    assert_eq!(names(&output.json(), "bounding"), ["CAP_CHOWN"]);
+    for set in ["bounding", "permitted", "effective"] {
+        let words = format!("the {set} set cannot have CAP_SYSLOG: crate-run does not have them to give");
+        assert!(output.stderr.contains(&words), "{}", output.stderr);
+    }
+}
+
+/// Without the member the sets are left alone: root keeps what the runtime has, another user has nothing.
+#[test]
+fn capabilities_that_are_not_mentioned_are_left_alone() {
+    let Some(world) = World::new("capabilities_that_are_not_mentioned_are_left_alone") else { return };
+    let caps = |uid: u32, absent: Value| {
+        let report = world.report(&["caps"], |value| {
+            value["process"]["user"]["uid"] = json!(uid);
+            value["process"]["capabilities"] = absent;
+        });
+        report["caps"].clone()
+    };
+    let status = fs::read_to_string("/proc/self/status").expect("the status of this test");
+    let own = status.lines().find_map(|line| line.strip_prefix("CapBnd:")).expect("the field").trim();
+    let own: Vec<String> = capabilities::names(u64::from_str_radix(own, 16).expect("hexadecimal"));
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let root = caps(0, Value::Null);
+    assert_eq!(names(&root, "bounding"), sorted(own.clone()));
+    assert_eq!(names(&root, "effective"), sorted(own.clone()));
+    let user = caps(1000, Value::Null);
+    assert_eq!(names(&user, "bounding"), sorted(own));
+    assert_eq!(names(&user, "effective"), Vec::<String>::new());
+    assert_eq!(names(&caps(0, json!({})), "bounding"), Vec::<String>::new(), "an empty object takes all");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Limits of the process: rlimits, OOM score, personality.
 
-use serde_json::json;
+use std::fs;
+
+use serde_json::{Value, json};
 
 use crate::world::{World, config};
 
@@ -86,6 +88,85 @@ fn the_personality_is_set() {
         u32::from_str_radix(said.trim(), 16).expect("a number")
     };
     assert_eq!([None, Some("LINUX"), Some("LINUX32")].map(domain), [0, 0, 8]);
+}
+
+/// setrlimit(2) has sixteen resources; each takes the hard limit of this test as it is.
+#[test]
+fn every_resource_has_its_limit() {
+    let Some(world) = World::new("every_resource_has_its_limit") else { return };
+    let own = fs::read_to_string("/proc/self/limits").expect("our limits");
+    let resources = [
+        ("RLIMIT_CPU", "Max cpu time"),
+        ("RLIMIT_FSIZE", "Max file size"),
+        ("RLIMIT_DATA", "Max data size"),
+        ("RLIMIT_STACK", "Max stack size"),
+        ("RLIMIT_CORE", "Max core file size"),
+        ("RLIMIT_RSS", "Max resident set"),
+        ("RLIMIT_NPROC", "Max processes"),
+        ("RLIMIT_NOFILE", "Max open files"),
+        ("RLIMIT_MEMLOCK", "Max locked memory"),
+        ("RLIMIT_AS", "Max address space"),
+        ("RLIMIT_LOCKS", "Max file locks"),
+        ("RLIMIT_SIGPENDING", "Max pending signals"),
+        ("RLIMIT_MSGQUEUE", "Max msgqueue size"),
+        ("RLIMIT_NICE", "Max nice priority"),
+        ("RLIMIT_RTPRIO", "Max realtime priority"),
+        ("RLIMIT_RTTIME", "Max realtime timeout"),
+    ];
+    let hard = |line: &str| -> u64 {
+        let rest = own.lines().find_map(|one| one.strip_prefix(line)).expect("the resource");
+        rest.split_whitespace().nth(1).expect("a hard limit").parse().unwrap_or(u64::MAX)
+    };
+    // Odd numbers that nobody has by chance, and below any hard limit that is not 0.
+    let entry = |(index, (kind, line)): (usize, &(&str, &str))| {
+        let hard = hard(line);
+        let soft = hard.min((1 << 30) + 2 * index as u64 + 1);
+        json!({ "type": kind, "soft": soft, "hard": hard })
+    };
+    let entries: Vec<Value> = resources.iter().enumerate().map(entry).collect();
+    let said =
+        world.says(&["cat", "/proc/self/limits"], |value| value["process"]["rlimits"] = json!(entries));
+    for (entry, (kind, line)) in entries.iter().zip(resources) {
+        let rest = said.lines().find_map(|one| one.strip_prefix(line)).expect("the resource");
+        let values: Vec<u64> =
+            rest.split_whitespace().take(2).map(|word| word.parse().unwrap_or(u64::MAX)).collect();
+        assert_eq!(json!(values), json!([entry["soft"], entry["hard"]]), "{kind}");
+    }
+}
+
+#[test]
+fn limits_that_make_no_sense_are_found() {
+    let Some(world) = World::new("limits_that_make_no_sense_are_found") else { return };
+    let run = |limits: Value| world.container("a", |value| value["process"]["rlimits"] = limits).run(&[]);
+    let at = "/process/rlimits/0/type";
+    run(json!([{ "type": "RLIMIT_NOFILES", "soft": 1, "hard": 1 }]))
+        .finds("wrong rlimit value: RLIMIT_NOFILES", at)
+        .helps("did you mean \"RLIMIT_NOFILE\"?");
+    let twice = json!({ "type": "RLIMIT_CORE", "soft": 0, "hard": 0 });
+    run(json!([twice, twice])).finds("RLIMIT_CORE is listed twice", "/process/rlimits/1");
+    run(json!([{ "type": "RLIMIT_CORE", "soft": 2, "hard": 1 }]))
+        .finds("the soft limit 2 of RLIMIT_CORE is above its hard limit 1", "/process/rlimits/0");
+    run(json!([{ "type": "RLIMIT_CORE", "soft": 2 }]))
+        .finds("this limit has no hard value", "/process/rlimits/0");
+}
+
+#[test]
+fn uname_tells_what_the_personality_says() {
+    let Some(world) = World::new("uname_tells_what_the_personality_says") else { return };
+    let machine = |personality: Value| {
+        let said = world.says(&["uname", "-m"], |value| value["linux"]["personality"] = personality);
+        said.trim().to_owned()
+    };
+    let native = machine(Value::Null);
+    assert_eq!(machine(json!({ "domain": "LINUX" })), native);
+    let expected = if native == "x86_64" { "i686" } else { "armv8l" };
+    assert_eq!(machine(json!({ "domain": "LINUX32", "flags": [] })), expected);
+    let wrong = world.container("a", |value| value["linux"]["personality"] = json!({ "domain": "BSD" }));
+    wrong.run(&[]).finds("unknown personality domain \"BSD\"", "/linux/personality/domain");
+    let flags = json!({ "domain": "LINUX", "flags": ["ADDR_NO_RANDOMIZE"] });
+    let wrong = world.container("b", |value| value["linux"]["personality"] = flags);
+    let message = "no flags of a personality are supported, such as \"ADDR_NO_RANDOMIZE\"";
+    wrong.run(&[]).finds(message, "/linux/personality/flags");
 }
 
 #[test]
