@@ -17,6 +17,7 @@ mod refusal;
 mod size;
 mod source;
 pub mod span;
+pub mod text;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -111,7 +112,7 @@ impl Bundle {
         let identity = identity::resolve(spec, &namespaces);
         let process = process::resolve(spec);
         let environment = process::added_environment(spec, &rootfs, identity.uid);
-        let hooks = hooks::resolve(spec, &[process.environment.as_slice(), &environment].concat());
+        let hooks = hooks::resolve(spec, &process.whole_environment(&environment));
         Ok(Self {
             directory: source.directory.clone(),
             annotations: spec.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),

@@ -13,7 +13,6 @@
 //!
 //! OCI: config.md, POSIX-platform Hooks; runtime.md, Lifecycle.
 
-use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate_run_plan::Operation;
 use oci_spec::runtime::{Hook as HookEntry, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::text::c_text;
 use crate::plan::{HostAction, Plan};
 use crate::state::{HookState, Status};
 
@@ -150,11 +150,10 @@ pub fn before_program(hooks: &Hooks, state: &HookState, plan: &mut Plan) {
 }
 
 fn in_child(hook: &Hook, state: &HookState, status: Status) -> Operation {
-    let text = |text: &str| CString::new(text).expect("findings refuse NUL");
-    let texts = |list: &[String]| list.iter().map(|entry| text(entry)).collect();
+    let texts = |list: &[String]| list.iter().map(|entry| c_text(entry)).collect();
     let (before, after) = state.around_pid(status.word());
     Operation::RunHook {
-        path: text(&hook.path.to_string_lossy()),
+        path: c_text(&hook.path.to_string_lossy()),
         arguments: texts(&hook.arguments),
         environment: texts(&hook.environment),
         timeout: hook.timeout.map_or(0, |timeout| timeout.as_secs().clamp(1, u32::MAX.into()) as u32),

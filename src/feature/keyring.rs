@@ -5,10 +5,9 @@
 //!
 //! OCI: nothing; runc and crun do the same.
 
-use std::ffi::CString;
-
 use crate_run_plan::Operation;
 
+use crate::bundle::text::c_text;
 use crate::plan::Plan;
 use crate::state::ContainerId;
 
@@ -25,7 +24,7 @@ pub enum Keyring {
 
 pub fn steps(keyring: Keyring, id: &ContainerId, plan: &mut Plan) {
     if keyring == Keyring::Own {
-        let name = CString::new(format!("_ses.{id}")).expect("an id has no NUL");
+        let name = c_text(&format!("_ses.{id}"));
         let why = "the caller's keys must not be readable inside";
         plan.child(FEATURE, Operation::NewKeyring { name }, why);
     }

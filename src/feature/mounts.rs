@@ -39,6 +39,7 @@ use oci_spec::runtime::{Mount as MountEntry, Spec};
 
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
+use crate::bundle::text::c_text;
 use crate::cgroup::CgroupPath;
 use crate::feature::identity::{self, Identity};
 use crate::feature::namespaces::{self, Namespaces};
@@ -310,7 +311,7 @@ pub fn observe(pid: i32) -> Vec<String> {
 }
 
 fn c(text: &str) -> CString {
-    CString::new(text).expect("findings refuse NUL")
+    c_text(text)
 }
 
 #[cfg(test)]

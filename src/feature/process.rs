@@ -18,6 +18,7 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::InsidePath;
+use crate::bundle::text::{Text, texts};
 use crate::feature::rootfs::Rootfs;
 use crate::plan::Plan;
 
@@ -29,9 +30,9 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// The program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
-    pub cwd: String,
-    pub arguments: Vec<String>,
-    pub environment: Vec<String>,
+    pub cwd: Text,
+    pub arguments: Vec<Text>,
+    pub environment: Vec<Text>,
     /// prctl(PR_SET_NO_NEW_PRIVS).
     pub no_new_privileges: bool,
 }
@@ -42,16 +43,24 @@ impl Program {
         self.arguments.is_empty()
     }
 
+    /// The variables of the program, and those that the runtime adds.
+    pub fn whole_environment(&self, added: &[String]) -> Vec<String> {
+        let given = self.environment.iter().map(|entry| entry.as_str().to_owned());
+        given.chain(added.iter().cloned()).collect()
+    }
+
     /// The paths at which execvp(3) would look, in order.
     fn candidates(&self) -> Vec<String> {
-        let Some(name) = self.arguments.first() else { return Vec::new() };
+        let Some(name) = self.arguments.first().map(Text::as_str) else { return Vec::new() };
         if name.contains('/') {
-            return vec![name.clone()];
+            return vec![name.to_owned()];
         }
-        let path = self.environment.iter().find_map(|entry| entry.strip_prefix("PATH="));
+        let path = self.environment.iter().find_map(|entry| entry.as_str().strip_prefix("PATH="));
         let directories = path.unwrap_or(DEFAULT_PATH).split(':');
         // An empty entry of PATH is the working directory (execvp(3)); so is "." written out.
-        directories.map(|dir| if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") }).collect()
+        directories
+            .map(|dir| if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") })
+            .collect()
     }
 }
 
@@ -72,9 +81,9 @@ fn without_duplicates(entries: &[String]) -> Vec<String> {
 pub fn resolve(spec: &Spec) -> Program {
     let Some(process) = spec.process() else { return Program::default() };
     Program {
-        cwd: process.cwd().display().to_string(),
-        arguments: process.args().clone().unwrap_or_default(),
-        environment: without_duplicates(process.env().as_deref().unwrap_or_default()),
+        cwd: Text::new(&process.cwd().display().to_string()).unwrap_or_default(),
+        arguments: texts(process.args().as_deref().unwrap_or_default()),
+        environment: texts(&without_duplicates(process.env().as_deref().unwrap_or_default())),
         no_new_privileges: process.no_new_privileges() == Some(true),
     }
 }
@@ -154,12 +163,13 @@ fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let is_user = fields.get(2)?.parse() == Ok(uid);
-        is_user.then(|| fields.get(5).map(|home| (*home).to_owned()))?.filter(|home| home.starts_with('/'))
+        let home = is_user.then(|| fields.get(5).map(|home| (*home).to_owned()))?;
+        home.filter(|home| home.starts_with('/') && !home.contains('\0'))
     })
 }
 
-fn texts(strings: &[String]) -> Vec<CString> {
-    strings.iter().map(|string| CString::new(string.as_str()).expect("findings refuse NUL")).collect()
+fn c_texts(texts: &[Text]) -> Vec<CString> {
+    texts.iter().map(Text::text).collect()
 }
 
 /// After pivot_root, while the root can still be written: the working directory, if the image lacks it.
@@ -167,7 +177,7 @@ pub fn make_directory(program: &Program, plan: &mut Plan) {
     if program.is_absent() {
         return;
     }
-    let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
+    let path = program.cwd.text();
     let why = "the program starts there; an image may lack it";
     plan.child(FEATURE, Operation::MakeDirectory { path }, why).at("/process/cwd");
 }
@@ -177,13 +187,12 @@ pub fn look_up(program: &Program, plan: &mut Plan) {
     if program.is_absent() {
         return;
     }
-    let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
+    let path = program.cwd.text();
     let enter = Operation::EnterDirectory { path, attempt: 0 };
     let why = "getcwd(2) must show a path inside, or a leaked descriptor has led outside";
     plan.child(FEATURE, enter, why).at("/process/cwd");
-    let name =
-        CString::new(program.arguments.first().cloned().unwrap_or_default()).expect("findings refuse NUL");
-    let find = Operation::FindExecutable { candidates: texts(&program.candidates()), name };
+    let name = program.arguments.first().map(Text::text).unwrap_or_default();
+    let find = Operation::FindExecutable { candidates: c_texts(&texts(&program.candidates())), name };
     plan.child(FEATURE, find, "a missing program fails create, not start").at("/process/args/0");
 }
 
@@ -192,7 +201,7 @@ pub fn enter_again(program: &Program, plan: &mut Plan) {
     if program.is_absent() {
         return;
     }
-    let path = CString::new(program.cwd.as_str()).expect("findings refuse NUL");
+    let path = program.cwd.text();
     let enter = Operation::EnterDirectory { path, attempt: 1 };
     let why = "a directory that root may not enter may be open to the user; does nothing if root was let in";
     plan.child(FEATURE, enter, why).at("/process/cwd");
@@ -229,11 +238,11 @@ pub fn announce(plan: &mut Plan) {
 /// The end of the plan.
 pub fn execute(program: &Program, extra: &[String], plan: &mut Plan) {
     let mut environment = program.environment.clone();
-    environment.extend_from_slice(extra);
+    environment.extend(texts(extra));
     let execute = Operation::Execute {
-        candidates: texts(&program.candidates()),
-        arguments: texts(&program.arguments),
-        environment: texts(&environment),
+        candidates: c_texts(&texts(&program.candidates())),
+        arguments: c_texts(&program.arguments),
+        environment: c_texts(&environment),
     };
     plan.child(FEATURE, execute, "the child becomes the program").at("/process/args");
 }
@@ -245,8 +254,8 @@ mod tests {
     #[test]
     fn candidates_follow_path() {
         let program = |name: &str, path: &str| Program {
-            arguments: vec![name.into()],
-            environment: vec![format!("PATH={path}")],
+            arguments: texts(&[name.to_owned()]),
+            environment: texts(&[format!("PATH={path}")]),
             ..Program::default()
         };
         assert_eq!(program("sh", "/a::/b").candidates(), ["/a/sh", "sh", "/b/sh"]);

@@ -9,13 +9,13 @@
 //! Order: after the namespaces, through a private procfs that nothing can be mounted over (CVE-2025-52881).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CString;
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::text::c_text;
 use crate::feature::namespaces::Namespaces;
 use crate::feature::uts;
 use crate::plan::Plan;
@@ -154,7 +154,7 @@ pub fn needs_proc(parameters: &Parameters) -> bool {
 pub fn steps(parameters: &Parameters, plan: &mut Plan) {
     for parameter in &parameters.0 {
         let set = Operation::SetParameter {
-            path: CString::new(format!("sys/{}", parameter.path)).expect("findings refuse NUL"),
+            path: c_text(&format!("sys/{}", parameter.path)),
             value: parameter.value.clone().into_bytes(),
         };
         plan.child(FEATURE, set, "it belongs to a namespace of the container's own").at(parameter.at.clone());

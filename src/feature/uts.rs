@@ -5,13 +5,12 @@
 //!
 //! OCI: config.md, Hostname and Domainname.
 
-use std::ffi::CString;
-
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::Finding;
+use crate::bundle::text::c_text;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::Plan;
 
@@ -52,13 +51,12 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
 }
 
 pub fn steps(names: &Names, plan: &mut Plan) {
-    let text = |name: &str| CString::new(name).expect("findings refuse NUL");
     if let Some(name) = &names.hostname {
-        let set = Operation::SetHostname { name: text(name) };
+        let set = Operation::SetHostname { name: c_text(name) };
         plan.child(FEATURE, set, "the name of the container in its own uts namespace").at("/hostname");
     }
     if let Some(name) = &names.domainname {
-        let set = Operation::SetDomainname { name: text(name) };
+        let set = Operation::SetDomainname { name: c_text(name) };
         plan.child(FEATURE, set, "the NIS domain name of its own uts namespace").at("/domainname");
     }
 }

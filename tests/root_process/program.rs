@@ -64,6 +64,25 @@ fn home_comes_from_the_users_of_the_image() {
     assert_eq!([0, 1000, 4242].map(home), ["HOME=/root", "HOME=/home/user", "HOME=/"]);
 }
 
+/// The image may have anything in its list of users.
+#[test]
+fn a_home_that_is_none_is_passed_over() {
+    let Some(world) = World::new("a_home_that_is_none_is_passed_over") else { return };
+    let rootfs = world.own_rootfs();
+    for (users, home) in [
+        ("root:x:0:0:root:/ro\0ot:/bin/sh\n", "HOME=/"),
+        ("root:x:0:0:root:root:/bin/sh\n", "HOME=/"),
+        ("root:x:0\nroot:x:0:0:root:/second:/bin/sh\n", "HOME=/second"),
+    ] {
+        fs::write(rootfs.join("etc/passwd"), users).expect("a list of users");
+        let report = world.report(&["env"], |value| {
+            value["root"]["path"] = json!(rootfs);
+            value["process"]["env"] = json!([config::PATH]);
+        });
+        assert_eq!(report["env"][1], home, "{users:?}");
+    }
+}
+
 #[test]
 fn a_name_without_a_slash_is_looked_for_in_path() {
     let Some(world) = World::new("a_name_without_a_slash_is_looked_for_in_path") else { return };
