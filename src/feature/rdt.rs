@@ -72,6 +72,12 @@ impl Class {
         let own = (self.missing == Missing::Make && !self.group.is_root()).then_some(&self.group);
         own.into_iter().chain(&self.monitoring)
     }
+
+    /// Those of them that `delete` removes, if they were made.
+    pub fn goes_with_container(&self) -> impl Iterator<Item = &Group> {
+        let stays = (self.lasts == Lasts::Longer).then_some(&self.group);
+        self.makes().filter(move |group| Some(*group) != stays)
+    }
 }
 
 fn rdt(spec: &Spec) -> Option<&LinuxIntelRdt> {

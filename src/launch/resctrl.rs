@@ -1,6 +1,6 @@
 //! The groups of resctrl: made before the birth, joined after it, removed when a start fails.
 
-use crate::feature::rdt::{Lasts, Missing};
+use crate::feature::rdt::{Class, Missing};
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::resctrl::{Group, Made, ResctrlError, Tree};
@@ -28,9 +28,8 @@ impl Launch<'_> {
 
     /// The groups made here that `delete` removes.
     pub(super) fn resctrl_groups_of_container(&self) -> Vec<String> {
-        let lasting = self.bundle.class.as_ref().filter(|class| class.lasts == Lasts::Longer);
-        let lasting = lasting.map(|class| &class.group);
-        let made = self.groups_made.iter().filter(|group| Some(*group) != lasting);
+        let groups = self.bundle.class.iter().flat_map(Class::goes_with_container);
+        let made = groups.filter(|group| self.groups_made.contains(group));
         made.map(|group| group.as_str().to_owned()).collect()
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::bundle::Source;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy};
 use crate::error::{Error, phrase};
+use crate::feature::rdt::{self, Class};
 use crate::feature::{cgroup, hooks};
 use crate::launch::hook;
 use crate::resctrl::{Group, ResctrlError, Tree};
@@ -187,27 +188,34 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
     Ok(())
 }
 
-/// The inner ones first. Where resctrl is no longer mounted, its groups are gone too.
 fn remove_resctrl_groups(record: &Record) -> Result<(), Error> {
-    if record.resctrl_made.is_empty() {
+    let made: Vec<Group> = record.resctrl_made.iter().filter_map(|path| Group::recorded(path)).collect();
+    remove_groups(made.iter())
+}
+
+/// Outermost first; removed the other way round. Where resctrl is no longer mounted, its groups are gone too.
+fn remove_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> Result<(), Error> {
+    let groups: Vec<&Group> = groups.collect();
+    if groups.is_empty() {
         return Ok(());
     }
     let tree = match Tree::find() {
         Err(ResctrlError::NotMounted) => return Ok(()),
         other => other?,
     };
-    for group in record.resctrl_made.iter().rev().filter_map(|path| Group::recorded(path)) {
-        tree.remove(&group)?;
+    for group in groups.into_iter().rev() {
+        tree.remove(group)?;
     }
     Ok(())
 }
 
-/// A directory whose record cannot be read. What is left to find is the cgroup: where the copy of the
-/// configuration wants it, else at the default place.
+/// A directory whose record cannot be read. What is left to find is the cgroup, where the copy of the
+/// configuration wants it, else at the default place; and the groups of resctrl that this copy asks for.
 fn forget(container: &Container) -> Result<Vec<String>, Error> {
     let text = container.config().unwrap_or_default();
     let source = Source::parse("/".into(), container.path().join("config.json"), text);
-    let wanted = source.ok().and_then(|source| cgroup::resolve(&source.spec, container.id()).ok());
+    let source = source.ok();
+    let wanted = source.as_ref().and_then(|source| cgroup::resolve(&source.spec, container.id()).ok());
     let default = || CgroupPath::resolve("", container.id().as_str(), &Hierarchy::own_cgroup().ok()?).ok();
     if let Some(path) = wanted.map(|group| group.path).or_else(default) {
         let hierarchy = Hierarchy::find()?;
@@ -217,6 +225,8 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
             hierarchy.remove(&path, deadline)?;
         }
     }
+    let class = source.as_ref().and_then(|source| rdt::resolve(&source.spec, container.id()));
+    remove_groups(class.iter().flat_map(Class::goes_with_container))?;
     container.remove()?;
     Ok(vec![format!(
         "the state of container {} could not be read; what was found was removed",

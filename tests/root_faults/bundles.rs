@@ -19,9 +19,11 @@ pub fn everything(world: &World, config: &mut Value) {
     shared(world, config);
 }
 
-/// The same in a user namespace, where devices are lent and ids are mapped.
+/// The same in a user namespace, where devices are lent and ids are mapped, and the cgroup is handed over.
 pub fn with_user_namespace(world: &World, config: &mut Value) {
     config::userns(config);
+    config::without_mount(config, "/sys/fs/cgroup");
+    config::mount(config, "/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev"]);
     let root = world.own_rootfs();
     super::world::tool(&["chown", "-R", "100000:100000", root.to_str().expect("UTF-8")]);
     super::world::tool(&["chmod", "0711", world.file("").to_str().expect("UTF-8")]);

@@ -198,6 +198,23 @@ fn a_failed_create_leaves_no_group() {
     }
 }
 
+/// A record that cannot be read: the copy of the configuration tells what to look for.
+#[test]
+fn a_container_with_a_garbled_record_leaves_no_group() {
+    let test = "a_container_with_a_garbled_record_leaves_no_group";
+    let Some(world) = World::new(test) else { return };
+    let Some(machine) = Machine::new(test, &world, Fake::new()) else { return };
+    machine.create("a", json!({ "enableMonitoring": true })).ok();
+    fs::write(world.root().join("a/state.json"), "garbage").expect("the record");
+    machine.delete("a");
+    assert!(!machine.resctrl.files().has("a"));
+    machine.create("a", json!({ "closID": "gold", "schemata": ["L3:0=f"], "enableMonitoring": true })).ok();
+    fs::write(world.root().join("a/state.json"), "garbage").expect("the record");
+    machine.delete("a");
+    let files = machine.resctrl.files();
+    assert!(files.has("gold") && !files.has("gold/mon_groups/a"), "a named class is not ours to remove");
+}
+
 #[test]
 fn a_machine_without_resctrl_is_told_so() {
     let test = "a_machine_without_resctrl_is_told_so";
