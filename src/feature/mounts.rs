@@ -29,6 +29,7 @@ mod trees;
 mod users;
 mod words;
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::Path;
 
@@ -209,8 +210,10 @@ pub fn resolve(spec: &Spec, bundle: &Path, cgroup: &CgroupPath) -> Vec<Mount> {
     let mounts = entries(spec).iter().enumerate();
     let mounts = mounts.filter_map(|(index, entry)| context.one(entry, at(index)));
     let mut mounts: Vec<Mount> = mounts.map(|mount| finished(mount, &context, label, cgroup)).collect();
-    for index in 0..mounts.len() {
-        mounts[index].sealing = sealing(&mounts, index);
+    let mut later = BTreeSet::new();
+    for mount in mounts.iter_mut().rev() {
+        mount.sealing = sealing(mount, &later);
+        later.insert(mount.target.as_str().to_owned());
     }
     keep(&mut mounts);
     mounts
@@ -273,16 +276,17 @@ fn takes_label(kind: &Kind) -> bool {
 
 /// Mount points and devices may have to be made in a new tmpfs. One that a later mount covers could not be
 /// found again, and nothing can be made in it.
-fn sealing(mounts: &[Mount], index: usize) -> Sealing {
-    let (mount, later) = (&mounts[index], &mounts[index + 1..]);
+fn sealing(mount: &Mount, later: &BTreeSet<String>) -> Sealing {
     let is_tmpfs = match &mount.kind {
         Kind::New { filesystem, .. } => filesystem == "tmpfs",
         Kind::CopyUp(_) => true,
         Kind::Bind { .. } | Kind::Change | Kind::CopyLink { .. } => false,
     };
     let path = mount.target.as_str();
-    let is_covered = later.iter().any(|other| other.target == mount.target);
-    let has_content = path == "/dev" || later.iter().any(|other| other.target.is_within(path));
+    let is_covered = later.contains(path);
+    let below = format!("{}/", path.trim_end_matches('/'));
+    let has_content =
+        path == "/dev" || later.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
     let is_read_only = mount.options.attributes() & attribute::RDONLY != 0;
     if is_tmpfs && is_read_only && has_content && !is_covered { Sealing::Later } else { Sealing::AtOnce }
 }

@@ -8,6 +8,8 @@ mod slots;
 mod theorems;
 mod which;
 
+use std::collections::BTreeMap;
+
 use crate::plan::{Plan, Step, describe};
 
 pub use theorems::all;
@@ -126,15 +128,17 @@ fn not_as_listed(plan: &Plan, which: Which) -> Option<String> {
         let (list, number) = step.at.as_ref()?.as_str().rsplit_once('/')?;
         Some((list.to_owned(), number.parse::<usize>().ok()?))
     };
-    let listed = plan.steps.iter().enumerate().filter(|(_, step)| which(step));
-    let places: Vec<(usize, (String, usize))> =
-        listed.filter_map(|(i, step)| Some((i, place(step)?))).collect();
-    let wrong = |(i, (list, number)): &(usize, (String, usize))| {
-        let earlier = places.iter().take_while(|(j, _)| j < i);
-        let mut beyond = earlier.filter(|(_, (other, later))| other == list && later > number);
-        beyond.next().map(|(j, _)| format!("{} comes after {}", show(plan, *i), show(plan, *j)))
-    };
-    places.iter().find_map(wrong)
+    // For each list the farthest place so far, and its step.
+    let mut farthest: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (index, step) in plan.steps.iter().enumerate().filter(|(_, step)| which(step)) {
+        let Some((list, number)) = place(step) else { continue };
+        let known = farthest.entry(list).or_insert((number, index));
+        if known.0 > number {
+            return Some(format!("{} comes after {}", show(plan, index), show(plan, known.1)));
+        }
+        *known = (number, index);
+    }
+    None
 }
 
 /// `step 12 (mount proc on /proc)`, numbered as `explain` numbers it.

@@ -1,5 +1,7 @@
 //! Which steps fill and which use the slots for descriptors.
 
+use std::collections::BTreeSet;
+
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 
@@ -7,12 +9,12 @@ use crate::plan::{Action, HostAction, Plan, Step};
 
 /// The first step that uses a slot which no step before has filled, and the slot.
 pub fn first_empty(plan: &Plan) -> Option<(usize, Slot)> {
-    let mut filled: Vec<Slot> = Vec::new();
+    let mut filled: BTreeSet<u16> = BTreeSet::new();
     for (index, step) in plan.steps.iter().enumerate() {
-        if let Some(slot) = used(step).into_iter().find(|slot| !filled.contains(slot)) {
+        if let Some(slot) = used(step).into_iter().find(|slot| !filled.contains(&slot.0)) {
             return Some((index, slot));
         }
-        filled.extend(filled_by(step));
+        filled.extend(filled_by(step).into_iter().map(|slot| slot.0));
     }
     None
 }
