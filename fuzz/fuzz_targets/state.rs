@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../judges/state.rs"]
+mod judge;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| judge::judge(data));
