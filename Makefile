@@ -12,7 +12,7 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build rootfs run run-vm test test-host clauses as-root oracle lint bench clean
+.PHONY: help setup build rootfs run run-vm test test-host clauses as-root oracle lint bench fuzz clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,12 +65,27 @@ oracle: ## compare what the seccomp compiler makes of profiles with what libsecc
 
 lint: ## formatting, clippy, documentation, and whether it compiles for aarch64
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 	cargo check --workspace --target aarch64-unknown-linux-musl
 
 bench: build rootfs ## compare crate-run with the installed runc and crun (as root)
 	cargo run --release --package crate-run-bench
+
+# How long each target runs; new inputs stay out of the repository.
+FUZZ_SECONDS := 60
+FUZZ_TARGETS := config seccomp devices cgroup_path state
+
+fuzz: ## try random inputs on every fuzz target (needs cargo-fuzz; FUZZ_SECONDS for each)
+	@status=0; \
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(TARGET)/fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target \
+			$(abspath $(TARGET))/fuzz/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 || status=1; \
+	done; \
+	exit $$status
 
 clean: ## remove everything that was built
 	cargo clean

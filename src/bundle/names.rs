@@ -122,13 +122,20 @@ const ELSEWHERE: &[(&str, &[&str], &str)] = &[
     ("/linux/", &["rlimits", "capabilities", "noNewPrivileges", "apparmorProfile", "oomScoreAdj"], "process"),
 ];
 
+/// So many unknown names are thought about. Where there are more, they are no mistakes of a person.
+const MOST_STRANGERS: usize = 1000;
+
 /// A warning for each member that looks misspelt. The text must be JSON; otherwise this finds less.
 pub fn findings(text: &[u8]) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let (mut found, mut strangers) = (Vec::new(), 0);
     walk(text, |seen| {
         let Seen::Member(object, name) = seen else { return };
         let Some((_, known)) = OBJECTS.iter().find(|(pattern, _)| matches(pattern, object)) else { return };
         if known.split(' ').any(|known| known == name) {
+            return;
+        }
+        strangers += 1;
+        if strangers > MOST_STRANGERS {
             return;
         }
         let near = nearest(&known.split(' ').collect::<Vec<_>>(), name);

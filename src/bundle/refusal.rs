@@ -65,15 +65,14 @@ pub fn one_of(known: &[&str], word: &str) -> String {
 }
 
 /// The one that was probably meant: the same but for case, or for a prefix such as `CAP_` and `RLIMIT_`, or at
-/// most two letters apart.
+/// most two letters apart. Takes no memory: a configuration may have many words that are wrong.
 pub(super) fn nearest<'a>(known: &[&'a str], word: &str) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase();
     let apart = |known: &&str| {
-        let known = known.to_ascii_lowercase();
         let few = known.len().min(word.len()).div_ceil(4).min(2);
-        match distance(&known, &word) {
-            letters if letters <= few => Some(letters),
-            _ if known.rsplit('_').next() == Some(&word) => Some(0),
+        let bare = known.rsplit('_').next().unwrap_or_default();
+        match distance(known.as_bytes(), word.as_bytes()) {
+            Some(letters) if letters <= few => Some(letters),
+            _ if bare.eq_ignore_ascii_case(word) => Some(0),
             _ => None,
         }
     };
@@ -81,26 +80,30 @@ pub(super) fn nearest<'a>(known: &[&'a str], word: &str) -> Option<&'a str> {
     near.min_by_key(|(letters, _)| *letters).map(|(_, known)| known)
 }
 
-/// How many letters must be inserted, removed, replaced, or exchanged with their neighbour.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    if one.len().abs_diff(other.len()) > 2 {
-        return usize::MAX;
+/// The longest word that is compared, in bytes: more than any word of the specification has.
+const LONGEST_WORD: usize = 48;
+
+/// How many letters must be inserted, removed, replaced, or exchanged with their neighbour, whatever their case.
+/// `None` for long words, and for words whose length alone tells them apart.
+fn distance(one: &[u8], other: &[u8]) -> Option<usize> {
+    if one.len().max(other.len()) > LONGEST_WORD || one.len().abs_diff(other.len()) > 2 {
+        return None;
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let mut least = (row[j] + usize::from(a != b)).min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
-                least = least.min(before[j - 1] + 1);
+    let same = |a: usize, b: usize| one[a].eq_ignore_ascii_case(&other[b]);
+    let mut before = [0; LONGEST_WORD + 1];
+    let mut row: [usize; LONGEST_WORD + 1] = std::array::from_fn(|column| column);
+    for i in 0..one.len() {
+        let mut next = [i + 1; LONGEST_WORD + 1];
+        for j in 0..other.len() {
+            let replaced = row[j] + usize::from(!same(i, j));
+            next[j + 1] = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && same(i, j - 1) && same(i - 1, j) {
+                next[j + 1] = next[j + 1].min(before[j - 1] + 1);
             }
-            next.push(least);
         }
-        before = std::mem::replace(&mut row, next);
+        (before, row) = (row, next);
     }
-    row[other.len()]
+    Some(row[other.len()])
 }
 
 /// What a type wants, by serde's words for it.

@@ -114,13 +114,15 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// A word that is longer than a line, cut into lines.
 fn pieces(word: &str, width: usize) -> Vec<String> {
     let mut pieces = Vec::new();
-    let mut piece = String::new();
+    let (mut piece, mut taken) = (String::new(), 0);
     for c in word.chars() {
-        piece.push(c);
-        if columns(&piece) > width {
-            piece.pop();
-            pieces.push(std::mem::replace(&mut piece, c.to_string()));
+        let wide = columns(c.encode_utf8(&mut [0; 4]));
+        if taken + wide > width && !piece.is_empty() {
+            pieces.push(std::mem::take(&mut piece));
+            taken = 0;
         }
+        piece.push(c);
+        taken += wide;
     }
     if !piece.is_empty() {
         pieces.push(piece);
