@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate_run::bundle::finding::Severity;
 use crate_run::bundle::located::in_order;
+use crate_run::bundle::span::strict;
 use crate_run::bundle::{Bundle, Source, names};
 use crate_run::error::Error;
 use crate_run::feature::keyring::Keyring;
@@ -51,10 +52,14 @@ pub fn judge(text: &[u8]) {
 fn judge_refusal(error: &Error, text: &[u8]) {
     let Error::Config(config) = error else { panic!("another error: {error}") };
     assert!(config.findings.iter().any(|located| located.is_error()));
+    let is_json = strict(text).is_ok();
     for located in &config.findings {
         let span = located.span.as_ref().expect("a place");
         assert!(!located.finding.message.is_empty() && span.line > 0 && span.column > 0);
         assert!(span.start <= span.end && span.start <= text.len());
+        let of_syntax = ["expected `,`", "expected value", "EOF while", "trailing"];
+        let blames_syntax = of_syntax.iter().any(|words| located.finding.message.contains(words));
+        assert!(!is_json || !blames_syntax, "{}", located.finding.message);
     }
     assert!(!error.to_string().is_empty() && !error.headline().is_empty());
     error.details();

@@ -131,7 +131,7 @@ impl Rest<'_> {
         if let Some((found, bytes)) = member_of(self.text, at.clone())
             && found == at
         {
-            paint_over(&mut self.copy, bytes);
+            self.paint_over(bytes);
         }
     }
 
@@ -139,13 +139,27 @@ impl Rest<'_> {
     /// those after it. `None` when the value is the whole document.
     fn leave_out(&mut self, at: Pointer) -> Option<()> {
         let (member, bytes) = member_of(self.text, at)?;
-        let is_gone = |painted: &Range<usize>| painted.start <= bytes.start && bytes.end <= painted.end;
-        if !self.painted.iter().any(is_gone) {
-            paint_over(&mut self.copy, bytes.clone());
-            self.painted.push(bytes);
+        if self.paint_over(bytes) {
             self.unread.push(member);
         }
         Some(())
+    }
+
+    /// Blanks for a member, and for one comma beside it; false when it is gone already.
+    fn paint_over(&mut self, bytes: Range<usize>) -> bool {
+        if self.painted.iter().any(|gone| gone.start <= bytes.start && bytes.end <= gone.end) {
+            return false;
+        }
+        let is_text = |byte: &u8| !byte.is_ascii_whitespace();
+        let after = self.copy[bytes.end..].iter().position(is_text).map(|distance| bytes.end + distance);
+        let before = self.copy[..bytes.start].iter().rposition(is_text);
+        let comma = [after, before].into_iter().flatten().find(|&at| self.copy[at] == b',');
+        self.copy[bytes.clone()].fill(b' ');
+        if let Some(comma) = comma {
+            self.copy[comma] = b' ';
+        }
+        self.painted.push(bytes);
+        true
     }
 }
 
@@ -157,20 +171,6 @@ fn member_of(text: &[u8], mut at: Pointer) -> Option<(Pointer, Range<usize>)> {
             Some(key) if missing == 0 => return Some((at, key.start..value.end)),
             _ => at = at.parent()?,
         }
-    }
-}
-
-/// Blanks for an element or a member, and for one comma beside it.
-fn paint_over(text: &mut [u8], bytes: Range<usize>) {
-    let after = text[bytes.end..].iter().position(|byte| !byte.is_ascii_whitespace());
-    let before = text[..bytes.start].iter().rposition(|byte| !byte.is_ascii_whitespace());
-    let comma = [after.map(|distance| bytes.end + distance), before]
-        .into_iter()
-        .flatten()
-        .find(|&at| text[at] == b',');
-    text[bytes].fill(b' ');
-    if let Some(comma) = comma {
-        text[comma] = b' ';
     }
 }
 
@@ -245,6 +245,9 @@ mod tests {
         let places: Vec<String> = found(text).into_iter().map(|(at, _)| at).collect();
         assert_eq!(places, ["/root", "/mounts/0", "/mounts/1", "/hooks"]);
         assert_eq!(found(text)[0].1, "root must be an object, not a list");
+        let text = r#"{"process": {"capabilities": [1], "cwd": "/", "user": {}, "rlimits": {}, "args": []}}"#;
+        let places: Vec<String> = found(text).into_iter().map(|(at, _)| at).collect();
+        assert_eq!(places, ["/process/capabilities", "/process/rlimits"], "and what is left is JSON");
     }
 
     #[test]
