@@ -42,6 +42,9 @@ impl CgroupPath {
             let message = format!("the runtime's own cgroup {own} lies outside its cgroup namespace");
             return Err(vec![Finding::error(place(), message).cure("give an absolute cgroupsPath")]);
         }
+        if let Some(finding) = nameless(cgroups_path) {
+            return Err(vec![finding]);
+        }
         let relative = if cgroups_path.is_empty() { id } else { cgroups_path };
         Self::absolute(&format!("{parent}/{relative}"))
     }
@@ -119,12 +122,23 @@ pub fn findings(cgroups_path: &str) -> Vec<Finding> {
     if cgroups_path.starts_with('/') && components(cgroups_path).next().is_none() {
         list.extend(CgroupPath::absolute(cgroups_path).err().unwrap_or_default());
     }
+    list.extend(nameless(cgroups_path));
     if !cgroups_path.starts_with('/') && cgroups_path.matches(':').count() == 2 {
         let message =
             format!("{cgroups_path:?} looks like slice:prefix:name, and is taken as a directory name");
         list.push(Finding::warning(place(), message).cure("use --systemd-cgroup"));
     }
     list
+}
+
+/// A relative path without a name is the parent itself, in which others live.
+fn nameless(relative: &str) -> Option<Finding> {
+    let names_nothing =
+        !relative.is_empty() && !relative.starts_with('/') && components(relative).next().is_none();
+    names_nothing.then(|| {
+        let message = format!("the relative cgroup path {relative:?} names no cgroup");
+        Finding::error(place(), message).cure("name one, such as web, or leave it out")
+    })
 }
 
 fn faults(text: &str) -> Vec<Finding> {
@@ -182,8 +196,20 @@ mod tests {
     fn paths_that_lead_elsewhere_are_refused() {
         let long_name = "n".repeat(256);
         let long_path = "/n".repeat(2048);
-        for bad in ["../../x", "/a/../../b", "..", "/a/..", "/", "//", "/.", "a\0b", "/a\nb", "/cgroup.procs"]
-        {
+        for bad in [
+            "../../x",
+            "/a/../../b",
+            "..",
+            "/a/..",
+            "/",
+            "//",
+            "/.",
+            ".",
+            "./.",
+            "a\0b",
+            "/a\nb",
+            "/cgroup.procs",
+        ] {
             assert_eq!(resolved(bad, "/u/s"), None, "{bad:?}");
             assert!(findings(bad).iter().any(|finding| finding.severity == Severity::Error), "{bad:?}");
         }
