@@ -138,14 +138,17 @@ fn from_flags(process: &mut Value, exec: &Exec) {
     }
     append(&mut process["user"]["additionalGids"], exec.additional_gids.iter().map(|gid| json!(gid)));
     append(&mut process["env"], exec.env.iter().map(|entry| json!(entry)));
-    let inherits = process["capabilities"]["inheritable"].as_array().is_some_and(|set| !set.is_empty());
+    // An object without sets means no capability at all, no object means all of them: it is not touched in vain.
+    if !exec.cap.is_empty() {
+        add_capabilities(&mut process["capabilities"], &exec.cap);
+    }
+}
+
+fn add_capabilities(sets: &mut Value, names: &[String]) {
+    let inherits = sets["inheritable"].as_array().is_some_and(|set| !set.is_empty());
     let more: &[&str] = if inherits { &["inheritable", "ambient"] } else { &[] };
     for set in ["bounding", "effective", "permitted"].iter().chain(more) {
-        append(&mut process["capabilities"][*set], exec.cap.iter().map(|name| json!(capability(name))));
-    }
-    if process["capabilities"].as_object().is_some_and(|sets| sets.values().all(Value::is_null)) {
-        process["capabilities"].take();
-        process.as_object_mut().map(|process| process.remove("capabilities"));
+        append(&mut sets[*set], names.iter().map(|name| json!(capability(name))));
     }
 }
 

@@ -31,6 +31,19 @@ fn flags_change_the_process_of_the_container() {
     container.finish();
 }
 
+#[test]
+fn a_container_without_capabilities_has_none_for_exec() {
+    let Some(world) = World::new("a_container_without_capabilities_has_none_for_exec") else { return };
+    let container = living(&world, |value| value["process"]["capabilities"] = json!({}));
+    let caps = report(&world, &[], "caps");
+    for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
+        assert_eq!(caps[set]["names"], json!([]), "{set}: {caps}");
+    }
+    let added = report(&world, &["--cap", "net_admin"], "caps");
+    assert_eq!(added["bounding"]["names"], json!(["CAP_NET_ADMIN"]), "{added}");
+    container.finish();
+}
+
 /// CVE-2022-29162: a capability that is added must not become inheritable.
 #[test]
 fn a_capability_that_is_added_is_not_inheritable() {
