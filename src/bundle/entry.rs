@@ -55,7 +55,7 @@ pub fn source(container: &Source, process: &ProcessText, door: &Door) -> Result<
     let given = entrant.spec.process().clone().unwrap_or_default();
     let mut spec = for_another(&container.spec, door);
     spec.set_process(Some(inherit(given, container.spec.process().as_ref())));
-    Ok(entrant.within(spec, process.shown()))
+    Ok(entrant.within(container, spec, process.shown()))
 }
 
 /// The user is root unless another is named, as in runc.
@@ -77,12 +77,6 @@ fn complete(text: &[u8]) -> Vec<u8> {
 /// What the container is confined by confines its other programs too, unless they bring their own.
 fn inherit(mut process: Process, first: Option<&Process>) -> Process {
     let Some(first) = first else { return process };
-    if process.capabilities().is_none() {
-        process.set_capabilities(first.capabilities().clone());
-    }
-    if process.rlimits().is_none() {
-        process.set_rlimits(first.rlimits().clone());
-    }
     if process.no_new_privileges().is_none() {
         process.set_no_new_privileges(first.no_new_privileges());
     }

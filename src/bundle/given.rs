@@ -57,6 +57,22 @@ struct Linux {
     personality: Option<personality::Given>,
 }
 
+impl Given {
+    /// For a program that enters a container: what it does not bring itself is as the container has it, `first`.
+    pub(super) fn within(self, first: &Given) -> Self {
+        let first = first.clone();
+        Self {
+            affinity: self.affinity.or(first.affinity),
+            capabilities: self.capabilities.or(first.capabilities),
+            io_priority: self.io_priority.or(first.io_priority),
+            limits: if self.limits.is_empty() { first.limits } else { self.limits },
+            memory_policy: first.memory_policy,
+            personality: first.personality,
+            scheduler: self.scheduler.or(first.scheduler),
+        }
+    }
+}
+
 impl From<Document> for Given {
     fn from(document: Document) -> Self {
         let (process, linux) = (document.process.unwrap_or_default(), document.linux.unwrap_or_default());

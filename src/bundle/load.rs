@@ -27,6 +27,15 @@ pub struct Source {
     pub findings: Vec<Finding>,
     /// Members whose type is wrong.
     unread: Vec<Pointer>,
+    shows: Shows,
+}
+
+/// What `text` has of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    All,
+    /// The process alone: the rest was checked when its container was made.
+    Process,
 }
 
 impl Source {
@@ -63,7 +72,8 @@ impl Source {
         let Typed { spec, given, findings, unread } = typed::read(&text).map_err(config_error)?;
         let spec = absent::without_empty_pids(spec, &text);
         let (file, text) = (file.clone(), text.clone());
-        let mut source = Self { directory, file, text, spec, given, findings, unread };
+        let shows = Shows::All;
+        let mut source = Self { directory, file, text, spec, given, findings, unread, shows };
         source.findings.extend(absent::findings(&source.spec, &source.text));
         let read = [version_finding(source.spec.version()), annotation_findings(&source.spec)];
         let read = read.into_iter().flatten().filter(|finding| !source.unread.contains(&finding.at));
@@ -81,9 +91,11 @@ impl Source {
         }
     }
 
-    /// What was read as part of a larger configuration, `spec`; places are told in `text`.
-    pub(super) fn within(self, spec: Spec, text: Vec<u8>) -> Self {
-        Self { spec, text: Rc::new(text), ..self }
+    /// What was read as the process of a larger configuration, `spec`, that of `container`; places are told in
+    /// `text`.
+    pub(super) fn within(self, container: &Source, spec: Spec, text: Vec<u8>) -> Self {
+        let given = self.given.within(&container.given);
+        Self { spec, given, text: Rc::new(text), shows: Shows::Process, ..self }
     }
 
     /// Can a feature's finding there be right, although parts of the configuration could not be read? Much
@@ -94,7 +106,7 @@ impl Source {
 
     /// Those of these places that the text does not have: where a default value may stand for nothing.
     pub fn missing(&self, wanted: &[Pointer]) -> Vec<Pointer> {
-        if wanted.is_empty() {
+        if wanted.is_empty() || self.shows == Shows::Process {
             return Vec::new();
         }
         let there = span::locate_all(&self.text, &wanted.iter().map(Pointer::as_str).collect());

@@ -35,9 +35,14 @@ fn flags_change_the_process_of_the_container() {
 fn a_container_without_capabilities_has_none_for_exec() {
     let Some(world) = World::new("a_container_without_capabilities_has_none_for_exec") else { return };
     let container = living(&world, |value| value["process"]["capabilities"] = json!({}));
-    let caps = report(&world, &[], "caps");
-    for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
-        assert_eq!(caps[set]["names"], json!([]), "{set}: {caps}");
+    let file = world.file("process.json");
+    let process = json!({ "args": ["probe", "caps"], "cwd": "/", "env": ["PATH=/bin"] });
+    fs::write(&file, process.to_string()).expect("process.json");
+    let of_file = exec(&world, &["--process", &file.display().to_string()], &[]).ok().json();
+    for caps in [report(&world, &[], "caps"), of_file] {
+        for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
+            assert_eq!(caps[set]["names"], json!([]), "{set}: {caps}");
+        }
     }
     let added = report(&world, &["--cap", "net_admin"], "caps");
     assert_eq!(added["bounding"]["names"], json!(["CAP_NET_ADMIN"]), "{added}");
