@@ -113,6 +113,15 @@ pub fn maps(identity: &Identity, plan: &mut Plan) {
     plan.host(FEATURE, write, why).at("/linux/uidMappings");
 }
 
+/// At the beginning of the tail, while files can be given away.
+pub fn lend_streams(identity: &Identity, plan: &mut Plan) {
+    if identity.uid != 0 {
+        let why = "a user who is not root opens /dev/stdout anew only if the pipe is his";
+        let lend = Operation::LendStreams { uid: identity.uid };
+        plan.child(FEATURE, lend, why).at("/process/user/uid");
+    }
+}
+
 /// The ids of the program, in the tail.
 pub fn steps(identity: &Identity, plan: &mut Plan) {
     let groups = identity.groups.iter().flat_map(|group| group.to_ne_bytes()).collect();

@@ -117,6 +117,7 @@ fn gate(b: &Bundle, request: &Request, plan: &mut Plan) {
 /// From here on powers only shrink. Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes early.
 pub(super) fn power(b: &Bundle, request: &Request, plan: &mut Plan) {
     plan.phase(Phase::Power);
+    identity::lend_streams(&b.identity, plan);
     personality::steps(b.personality, plan);
     memory_policy::steps(&b.memory_policy, plan);
     scheduler::steps(b.scheduler, &b.namespaces, plan);

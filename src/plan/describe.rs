@@ -258,6 +258,7 @@ fn child_itself(operation: &Operation) -> String {
         }
         Op::LoopbackUp {} => "set the loopback interface up".to_owned(),
         Op::OpenTerminal { .. } => "open a terminal".to_owned(),
+        Op::LendStreams { uid } => format!("give standard streams that are pipes or files to user {uid}"),
         Op::PlainLineEnds {} => "end the terminal's lines with a newline alone".to_owned(),
         Op::MountConsole {} => "mount the terminal on /dev/console".to_owned(),
         Op::SendTerminal { .. } => "send the master side of the terminal away".to_owned(),

@@ -85,6 +85,17 @@ fn closed_streams_are_the_containers_null() {
 
 /// The device behind a stream on /dev/null is the container's own node.
 #[test]
+fn a_user_can_open_the_standard_streams_anew() {
+    let Some(world) = World::new("a_user_can_open_the_standard_streams_anew") else { return };
+    let container = world.container("a", |value| {
+        config::runs(value, &["sh", "-c", "echo out >/dev/stdout && echo err >/dev/stderr"]);
+        value["process"]["user"] = json!({ "uid": 7, "gid": 8 });
+    });
+    let output = container.run(&[]).ok();
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out\n", "err\n"));
+}
+
+#[test]
 fn null_streams_do_not_keep_a_file_of_the_host() {
     let Some(world) = World::new("null_streams_do_not_keep_a_file_of_the_host") else { return };
     let script = "stat -L -c %d /proc/self/fd/0; stat -c %d /dev/null";

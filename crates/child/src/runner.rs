@@ -190,6 +190,7 @@ impl Runner {
             Sealed::MountConsole {} => terminal::mount_console(self),
             Sealed::SendTerminal { to } => terminal::send(self, to),
             Sealed::TakeTerminal {} => terminal::take(self),
+            Sealed::LendStreams { uid } => terminal::lend_streams(uid),
             Sealed::PlainLineEnds {} => terminal::plain_line_ends(self),
             Sealed::NewSession {} => process::new_session().named(Call::Setsid),
             Sealed::NewKeyring { name } => power::new_keyring(self, name),

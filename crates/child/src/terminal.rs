@@ -3,9 +3,9 @@
 use crate_run_plan::operation::target;
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{Handle, Slot};
-use crate_run_sys::files::{self, flag};
+use crate_run_sys::files::{self, flag, mode};
 use crate_run_sys::mounts::{self, Depth};
-use crate_run_sys::{Fd, sockets, terminal};
+use crate_run_sys::{Errno, Fd, sockets, terminal};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Shape};
@@ -46,6 +46,24 @@ pub fn mount_console(runner: &Runner) -> Outcome {
     mounts::attach(tree, console).named(Call::MoveMount)?;
     files::close(console);
     files::close(tree);
+    Ok(())
+}
+
+/// Standard streams that are pipes or files get the user for their owner: to open /dev/stdout anew takes more than a
+/// descriptor. Devices stay the caller's: his terminal is not for the container. An owner without an id in the user
+/// namespace, or a read-only file, is left alone.
+pub fn lend_streams(uid: u32) -> Outcome {
+    for stream in (0..3).map(Fd) {
+        let Ok(status) = files::status(stream) else { continue };
+        let can_be_opened = matches!(status.mode & mode::TYPE, mode::FIFO | mode::REGULAR);
+        if !can_be_opened || status.uid == uid {
+            continue;
+        }
+        match files::change_owner(stream, uid, u32::MAX) {
+            Ok(()) | Err(Errno::EPERM | Errno::EINVAL | Errno::EROFS) => {}
+            Err(errno) => return Err(Failure::of(Call::Chown, errno)),
+        }
+    }
     Ok(())
 }
 

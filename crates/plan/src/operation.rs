@@ -213,6 +213,8 @@ operations! {
     37 TakeTerminal { }
     /// Slot TERMINAL shows a line end as it is written, without a carriage return (termios(3), ONLCR).
     38 PlainLineEnds { }
+    /// fchown(2) of the standard streams that are pipes or files.
+    39 LendStreams { uid: Number }
 
     // The process and its powers.
 

@@ -88,6 +88,7 @@ fn child(operation: &Operation) -> &'static [&'static str] {
         Op::MakeDirectory { .. } => &["mkdir(2)", "openat2(2)"],
         Op::AdoptNull {} => &["null(4)", "dup(2)"],
         Op::OpenTerminal { .. } => &["pty(7)", "ioctl_tty(2)"],
+        Op::LendStreams { .. } => &["fchown(2)", "pipe(7)"],
         Op::PlainLineEnds {} => &["termios(3)", "ioctl_tty(2)"],
         Op::MountConsole {} => &["open_tree(2)", "move_mount(2)", "console(4)"],
         Op::SendTerminal { .. } => &["sendmsg(2)", "unix(7)"],

@@ -447,6 +447,10 @@ pub fn sets_label(step: &Step) -> bool {
     matches!(child(step), Some(Op::SetLabel { .. }))
 }
 
+pub fn lends_streams(step: &Step) -> bool {
+    matches!(child(step), Some(Op::LendStreams { .. }))
+}
+
 pub fn sets_groups(step: &Step) -> bool {
     matches!(child(step), Some(Op::SetGroups { .. }))
 }

@@ -41,6 +41,12 @@ pub(super) const RULES: &[Rule] = &[
         reason: "what the host does could still fail, and the child could no longer wait for it",
         source: "credentials(7)",
     },
+    Rule {
+        name: "streams are given away before powers are dropped",
+        claim: Before(which::lends_streams, which::drops_powers),
+        reason: "it takes CAP_CHOWN",
+        source: "capabilities(7)",
+    },
     // The supervisor of a seccomp filter.
     Rule {
         name: "the view is made before the first call is handed to a supervisor",
