@@ -19,7 +19,8 @@ use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
 use crate::launch::line::Ending;
-use crate::state::OCI_VERSION;
+use crate::plan::{Action, HostAction};
+use crate::state::{OCI_VERSION, ProcessId};
 
 /// How long an agent may take to read the message.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,17 +38,30 @@ impl Launch<'_> {
             Err(Errno::SRCH) => return Err(Cause::Child(Ending::Silence)),
             Err(errno) => return Err(call("pidfd_getfd(2)", errno)),
         };
+        // A program that enters a container finds it running, and is not its first process.
+        let (status, first) = match self.entered() {
+            Some(process) => ("running", process.pid),
+            None => ("creating", born.pid),
+        };
         let mut message = json!({
             "ociVersion": OCI_VERSION,
             "fds": ["seccompFd"],
             "pid": born.pid,
-            "state": self.bundle.hook_state(&self.request.id).value("creating", born.pid),
+            "state": self.bundle.hook_state(&self.request.id).value(status, first),
         });
         if let Some(metadata) = metadata {
             message["metadata"] = metadata.into();
         }
         let socket = connect_to(path)?;
         send(socket, message.to_string().as_bytes(), &listener)
+    }
+
+    /// The first process of the container that the plan enters, if it enters one.
+    fn entered(&self) -> Option<&ProcessId> {
+        self.plan.steps.iter().find_map(|step| match &step.action {
+            Action::Host(HostAction::OpenContainer { process, .. }) => Some(process),
+            _ => None,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
 use crate::launch::image::{self, Reading};
-use crate::launch::line::Line;
+use crate::launch::line::{Ending, Line};
 use crate::plan::project;
 
 /// The container's first process, as long as it is our child.
@@ -112,8 +112,12 @@ impl Launch<'_> {
         let Some(born) = &self.newborn else { return Ok(()) };
         let path = format!("/proc/{}/{name}", born.pid);
         let file = open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-        rustix::io::write(&file, value.as_bytes())?;
-        Ok(())
+        match rustix::io::write(&file, value.as_bytes()) {
+            Ok(_) => Ok(()),
+            // It is dead, and the cgroup may say why.
+            Err(rustix::io::Errno::SRCH) => Err(Cause::Child(Ending::Silence)),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     pub(super) fn write_maps(&mut self, uids: &str, gids: &str) -> Done {

@@ -52,6 +52,30 @@ fn create_hands_the_listener_over_with_the_state() {
     container.finish();
 }
 
+/// Another program in the container has a listener of its own; the container is running by then.
+#[test]
+fn exec_hands_another_listener_over() {
+    let Some(world) = World::new("exec_hands_another_listener_over") else { return };
+    let agent = Agent::new(&world);
+    let container = world.container("a", |value| {
+        notify(value, agent.path(), &["personality"]);
+        config::sleeps(value);
+    });
+    container.create().ok();
+    let first = agent.accept();
+    container.start().ok();
+    let pid = container.pid();
+    let answers = agent.serve(|_| Reply::Fail(ANSWER));
+    let exec = ["exec", "a", "/bin/probe", "try-all", "personality"];
+    assert_eq!(world.run(&exec).ok().json()["personality"], "EADDRNOTAVAIL");
+    let (state, calls) = answers.join().expect("the agent");
+    assert!(!calls.is_empty());
+    assert_eq!((&state["state"]["status"], &state["state"]["pid"]), (&json!("running"), &json!(pid)));
+    assert_ne!(state["pid"], pid);
+    drop(first);
+    container.finish();
+}
+
 #[test]
 fn the_agent_decides_with_and_without_no_new_privs() {
     let Some(world) = World::new("the_agent_decides_with_and_without_no_new_privs") else { return };
