@@ -81,6 +81,8 @@ pub fn within_exec(affinity: &Affinity, plan: &mut Plan) {
         let run = Operation::RunOn { processors: affinity.last.clone() };
         let why = "where the process runs from here on; without it the kernel decides";
         plan.child(FEATURE, run, why).at("/process/execCPUAffinity/final");
+    } else if affinity.initial.is_empty() {
+        steps(plan);
     }
 }
 

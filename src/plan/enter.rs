@@ -11,7 +11,9 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::Bundle;
 use crate::cgroup::CgroupPath;
-use crate::feature::{affinity, keyring, limits, lsm, process, procfs, seccomp, terminal};
+use crate::feature::{
+    affinity, io_priority, keyring, limits, lsm, process, procfs, scheduler, seccomp, terminal,
+};
 use crate::plan::request::Request;
 use crate::plan::{HostAction, Phase, Plan, compile};
 use crate::state::ProcessId;
@@ -84,6 +86,8 @@ fn inside(b: &Bundle, door: &Door, plan: &mut Plan) {
     if lsm::needs_proc(&b.labels) {
         procfs::steps(plan);
     }
+    scheduler::outside(b.scheduler, &b.namespaces, plan);
+    io_priority::outside(b.io_priority, &b.namespaces, plan);
 }
 
 fn gate(b: &Bundle, request: &Request, plan: &mut Plan) {

@@ -152,3 +152,27 @@ fn an_added_program_runs_where_the_configuration_says() {
         container.finish();
     }
 }
+
+#[test]
+fn what_confines_the_container_confines_what_a_file_describes() {
+    let Some(world) = World::new("what_confines_the_container_confines_what_a_file_describes") else {
+        return;
+    };
+    let container = living(&world, |value| {
+        value["process"]["scheduler"] = json!({ "policy": "SCHED_BATCH", "nice": 5 });
+        value["process"]["ioPriority"] = json!({ "class": "IOPRIO_CLASS_IDLE", "priority": 0 });
+    });
+    let file = world.file("process.json");
+    let path = file.to_str().expect("UTF-8");
+    let words = ["probe", "report", "process", "caps"];
+    fs::write(&file, json!({ "args": words, "cwd": "/" }).to_string()).expect("a file");
+    let bare = exec(&world, &["-p", path], &[]).ok().json();
+    let same = exec(&world, &[], &words).ok().json();
+    assert_eq!(bare["caps"], same["caps"]);
+    for key in ["scheduler", "nice", "io_priority"] {
+        assert_eq!(bare["process"][key], same["process"][key], "{key}");
+    }
+    let policy = &bare["process"]["scheduler"]["policy"];
+    assert_eq!((policy, &bare["process"]["nice"]), (&json!("SCHED_BATCH"), &json!(5)));
+    container.finish();
+}

@@ -113,8 +113,8 @@ impl Runner {
         self.wait()
     }
 
-    /// Waits for the runtime's word, and takes the network namespace that may come with it. A runtime that is gone means the end: nothing may run that nobody knows
-    /// of.
+    /// Waits for the runtime's word, and takes the network namespace that may come with it. A runtime that is
+    /// gone means the end: nothing may run that nobody knows of.
     fn wait(&mut self) -> Outcome {
         let mut word = [0u8; 1];
         match sockets::receive(self.line, &mut word).named(Call::Recvmsg)? {
