@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate_run_sys::namespaces::flag;
+
 use crate::bundle::entry::{self, ProcessText};
 use crate::bundle::{Bundle, Source};
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
@@ -17,7 +19,7 @@ use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
 use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
-use crate::plan::enter::{Door, enter};
+use crate::plan::enter::{Door, Root, enter};
 use crate::plan::request::{Gate, Request};
 use crate::state::{ContainerId, ProcessId, Record, Status, Store};
 
@@ -33,9 +35,9 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let container = store.look(&id)?;
     let record = container.record()?;
     let process = running(&store, &id, &record, exec)?;
-    let door = door(process, &record, exec)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+    let door = door(process, &record, &saved, exec)?;
     let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
     let request = request(id, &record, &source, exec, stay)?;
     let mut bundle = Bundle::check(&source, &Host::probe(), &request.id, &request.master)?;
@@ -61,13 +63,17 @@ fn running(store: &Store, id: &ContainerId, record: &Record, exec: &Exec) -> Res
     }
 }
 
-fn door(process: ProcessId, record: &Record, exec: &Exec) -> Result<Door, Error> {
+fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Result<Door, Error> {
+    let root = match namespaces::resolve(&saved.spec).makes(flag::MOUNT) {
+        true => Root::OfNamespace,
+        false => Root::OfProcess,
+    };
     let kinds = namespaces::foreign(process.pid);
     let cgroup = match record.cgroup.as_deref().map(CgroupPath::absolute) {
         Some(Ok(path)) => Some(place(path, process, exec)?),
         _ => None,
     };
-    Ok(Door { process, kinds, cgroup })
+    Ok(Door { process, kinds, root, cgroup })
 }
 
 /// The container's cgroup, or that below it which was asked for. Where something inside the container, such

@@ -199,6 +199,7 @@ impl<'a> Launch<'a> {
                 self.open_namespace(path.as_path(), *kind, *slot)
             }
             HostAction::OpenContainer { process, slot } => self.open_container(process, *slot),
+            HostAction::OpenRootOf { process, slot } => self.open_root_of(process, *slot),
             HostAction::OpenCgroup { path } => self.open_cgroup(path),
             HostAction::EnterNamespace { slot, kind } => self.enter_namespace(*slot, *kind),
             HostAction::ReturnToOwnTime => self.return_to_own_time(),

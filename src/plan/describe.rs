@@ -48,6 +48,7 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::FillTmpfs { .. } => "FillTmpfs",
         Host::OpenNamespace { .. } => "OpenNamespace",
         Host::OpenContainer { .. } => "OpenContainer",
+        Host::OpenRootOf { .. } => "OpenRootOf",
         Host::OpenCgroup { .. } => "OpenCgroup",
         Host::EnterNamespace { .. } => "EnterNamespace",
         Host::ReturnToOwnTime => "ReturnToOwnTime",
@@ -116,6 +117,7 @@ fn host(action: &HostAction) -> String {
             format!("open the {} namespace {path}", name_of(*kind))
         }
         HostAction::OpenContainer { process, .. } => format!("open the container's process {}", process.pid),
+        HostAction::OpenRootOf { process, .. } => format!("open the root of the process {}", process.pid),
         HostAction::OpenCgroup { path } => format!("open the cgroup {path}"),
         HostAction::EnterNamespace { kind, .. } => {
             format!("enter the {} namespace for the birth", name_of(*kind))
@@ -200,6 +202,7 @@ fn child(operation: &Operation) -> String {
         Op::EnterContainer { kinds: mask, .. } => {
             format!("enter the container's namespaces: {}", kinds(*mask))
         }
+        Op::EnterRoot { .. } => "take the root of the container's process".to_owned(),
         Op::OpenProc {} => "make a private procfs".to_owned(),
         Op::Rebirth { .. } => "be born once more, inside the joined namespaces".to_owned(),
         Op::Propagate { kind, tree } => {

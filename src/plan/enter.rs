@@ -25,8 +25,18 @@ pub struct Door {
     pub process: ProcessId,
     /// CLONE_NEW* of the namespaces that are not the runtime's own.
     pub kinds: u64,
+    pub root: Root,
     /// Where in the container's cgroup the program is to run; `None` on a host without cgroups.
     pub cgroup: Option<CgroupPath>,
+}
+
+/// Which directory is the root of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// That of its mount namespace.
+    OfNamespace,
+    /// That of its first process: it shares the mount namespace of others.
+    OfProcess,
 }
 
 /// The plan of a program that enters through `door`. `b` is the configuration of the container with the
@@ -47,6 +57,11 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
     let container = plan.new_slot();
     let open = HostAction::OpenContainer { process: door.process, slot: container };
     plan.host("exec", open, "by descriptor and start time: a number may belong to another process by now");
+    let root = (door.root == Root::OfProcess).then(|| plan.new_slot());
+    if let Some(slot) = root {
+        let why = "the mount namespace is that of others, whose root is not the container's";
+        plan.host("exec", HostAction::OpenRootOf { process: door.process, slot }, why);
+    }
     if let Some(path) = &door.cgroup {
         let why = "limits and device rules hold from the first moment";
         plan.host("cgroup", HostAction::OpenCgroup { path: path.clone() }, why);
@@ -62,6 +77,10 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
     affinity::within_exec(&b.affinity, plan);
     let join = Operation::EnterContainer { container, kinds: door.kinds };
     plan.child("exec", join, "all at once: there is no moment in which it is half inside");
+    if let Some(root) = root {
+        let why = "a mount namespace that is shared has another root, and setns(2) leads there";
+        plan.child("exec", Operation::EnterRoot { root }, why);
+    }
 }
 
 /// Still out of sight.

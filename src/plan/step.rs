@@ -108,6 +108,8 @@ pub enum HostAction {
     OpenNamespace { path: OutsidePath, kind: u64, slot: Slot },
     /// Opens a pidfd of the first process of a container, in whose namespaces another program is to run.
     OpenContainer { process: ProcessId, slot: Slot },
+    /// Opens the root directory of that process, which is not that of its mount namespace.
+    OpenRootOf { process: ProcessId, slot: Slot },
     /// Opens an existing cgroup, for the newborn to be born in.
     OpenCgroup { path: CgroupPath },
     /// Enters a namespace of this CLONE_NEW* type until the newborn has inherited it.

@@ -43,6 +43,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::FillTmpfs { .. }
         | Host::OpenNamespace { .. }
         | Host::OpenContainer { .. }
+        | Host::OpenRootOf { .. }
         | Host::OpenCgroup { .. }
         | Host::ReturnToOwnTime
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,

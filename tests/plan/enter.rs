@@ -1,6 +1,6 @@
 //! The plan of `exec`: another way in, the same tail.
 
-use crate_run::plan::enter::{Door, enter};
+use crate_run::plan::enter::{Door, Root, enter};
 use crate_run::plan::rules::{self, Claim};
 use crate_run::plan::{Action, HostAction, Phase, Plan};
 use crate_run::state::ProcessId;
@@ -15,7 +15,7 @@ const ALL: u64 = flag::PID | flag::NETWORK | flag::MOUNT | flag::IPC | flag::UTS
 
 fn entering(wish: &Wish, kinds: u64) -> Plan {
     let process = ProcessId { pid: 4711, started: 1 };
-    enter(&wish.bundle(), &wish.request, &Door { process, kinds, cgroup: None })
+    enter(&wish.bundle(), &wish.request, &Door { process, kinds, root: Root::OfNamespace, cgroup: None })
 }
 
 /// What happens from a phase on, without hooks: they belong to the life of the container.

@@ -242,6 +242,32 @@ fn a_container_without_any_namespace_is_in_those_of_the_runtime() {
     assert!(output.stderr.contains("shares the runtime's mount namespace"), "{}", output.stderr);
 }
 
+/// The mount namespace has another root than the container.
+#[test]
+fn exec_finds_the_root_of_a_container_that_shares_its_mount_namespace() {
+    let name = "exec_finds_the_root_of_a_container_that_shares_its_mount_namespace";
+    let Some(world) = World::new(name) else { return };
+    let holder = world.container("holder", config::sleeps);
+    holder.run(&["--detach"]).ok();
+    for path in [None, Some(format!("/proc/{}/ns/mnt", holder.pid()))] {
+        let container = world.container("a", |value| {
+            config::without_namespace(value, "mount");
+            if let Some(path) = &path {
+                config::namespace(value, "mount", Some(path));
+            }
+            config::mount(value, "/tmp", "tmpfs", "tmpfs", &[]);
+            config::runs(value, &["sh", "-c", "echo a note >/tmp/note; exec sleep 1000000"]);
+        });
+        container.run(&["--detach"]).ok();
+        let look = "until cat /tmp/note 2>/dev/null; do sleep 0.1; done; ls -d /bin/probe; readlink /proc/self/ns/mnt";
+        let output = world.run(&["exec", "a", "sh", "-c", look]).ok();
+        let namespace = link(&container.pid().to_string(), "mnt");
+        assert_eq!(output.stdout, format!("a note\n/bin/probe\n{namespace}\n"));
+        container.finish();
+    }
+    holder.finish();
+}
+
 #[test]
 fn what_does_not_go_with_a_shared_mount_namespace_is_found() {
     let Some(world) = World::new("what_does_not_go_with_a_shared_mount_namespace_is_found") else { return };

@@ -34,6 +34,15 @@ pub fn enter_container(runner: &mut Runner, container: Handle, kinds: u64) -> Ou
     Ok(())
 }
 
+/// A container in a mount namespace of others has another root than those.
+pub fn enter_root(runner: &mut Runner, root: Handle) -> Outcome {
+    let root = runner.descriptor(root)?;
+    files::enter_directory(root).named(Call::Chdir)?;
+    files::change_root_here().named(Call::Chroot)?;
+    runner.fill(Slot::ROOT, root);
+    Ok(())
+}
+
 /// In a user namespace that was joined: its root, to whom belongs what is made from now on.
 fn become_root() -> Outcome {
     match credentials::set_groups(&[]) {

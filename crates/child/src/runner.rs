@@ -132,6 +132,7 @@ impl Runner {
             Sealed::Meet {} => self.meet(),
             Sealed::Wait {} => self.wait(),
             Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
+            Sealed::EnterRoot { root } => namespace::enter_root(self, root),
             Sealed::JoinMountNamespace { namespace } => namespace::join_mounts(self, namespace),
             Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
             Sealed::EnterTime {} => namespace::enter_time(self),

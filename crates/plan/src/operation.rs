@@ -139,6 +139,8 @@ operations! {
 
     /// setns(2) with a pidfd into all namespaces `kinds` of a container at once; its root becomes slot ROOT.
     130 EnterContainer { container: Slot, kinds: Wide }
+    /// chroot(2) into the root of a container's process, which becomes slot ROOT.
+    112 EnterRoot { root: Slot }
     /// setns(2) into a mount namespace that is not the container's own, and chroot(2) into a detached copy of
     /// the tree in which the process has stood so far.
     110 JoinMountNamespace { namespace: Slot }

@@ -42,6 +42,7 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::WriteIdMaps { .. } => &["user_namespaces(7)"],
         Host::MoveNetDevice { .. } => &["rtnetlink(7)", "network_namespaces(7)"],
         Host::MakeNetwork => &["unshare(2)", "network_namespaces(7)"],
+        Host::OpenRootOf { .. } => &["proc_pid_root(5)", "open(2)"],
         Host::OpenContainer { .. } => &["pidfd_open(2)"],
         Host::OpenCgroup { .. } => &["cgroups(7)"],
         Host::RunOn { .. } => &["sched_setaffinity(2)"],
@@ -62,6 +63,7 @@ fn child(operation: &Operation) -> &'static [&'static str] {
     match operation {
         Op::Meet {} | Op::Wait {} => &["recv(2)"],
         Op::JoinNamespace { .. } => &["setns(2)", "namespaces(7)"],
+        Op::EnterRoot { .. } => &["fchdir(2)", "chroot(2)"],
         Op::JoinMountNamespace { .. } => &["setns(2)", "open_tree(2)", "chroot(2)"],
         Op::LeaveNamespaces { kinds: flag::CGROUP } => &["unshare(2)", "cgroup_namespaces(7)"],
         Op::LeaveNamespaces { kinds: flag::TIME } => &["unshare(2)", "time_namespaces(7)"],

@@ -29,7 +29,8 @@ fn filled_by(step: &Step) -> Vec<Slot> {
             | Host::MapIds { slot, .. }
             | Host::FillTmpfs { slot, .. }
             | Host::OpenNamespace { slot, .. }
-            | Host::OpenContainer { slot, .. },
+            | Host::OpenContainer { slot, .. }
+            | Host::OpenRootOf { slot, .. },
         ) => vec![*slot],
         Action::Host(Host::OpenRoot { .. }) => vec![Slot::ROOT_TREE],
         Action::Host(Host::OpenGate) => vec![Slot::GATE],
@@ -70,6 +71,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
     match operation {
         Op::JoinNamespace { namespace, .. } => vec![*namespace],
         Op::JoinMountNamespace { namespace } => vec![*namespace],
+        Op::EnterRoot { root } => vec![*root],
         Op::EnterTime {} | Op::SetParameter { .. } | Op::SetLabel { .. } | Op::VerifyLabel { .. } => {
             vec![Slot::PROC]
         }
