@@ -114,6 +114,7 @@ mod tests {
         within_exec(&affinity, &mut plan);
         within_exec(&Affinity::default(), &mut plan);
         let places: Vec<String> = plan.steps.iter().map(|step| format!("{:?}", step.action)).collect();
-        assert_eq!(places, ["Host(RunOn { processors: [1] })", "Child(RunOn { processors: [2] })"]);
+        let anywhere = "Child(RunAnywhere)";
+        assert_eq!(places, ["Host(RunOn { processors: [1] })", "Child(RunOn { processors: [2] })", anywhere]);
     }
 }
