@@ -75,9 +75,16 @@ fn offsets_belong_to_a_new_namespace() {
     let offsets = |value: &mut Value| value["linux"]["timeOffsets"] = json!({ "monotonic": { "secs": 1 } });
     let container = world.container("a", offsets);
     container.run(&[]).finds("time offsets need a new time namespace", at);
+    let holder = world.container("holder", |value| {
+        config::sleeps(value);
+        config::namespace(value, "time", None);
+    });
+    holder.run(&["--detach"]).ok();
+    let path = format!("/proc/{}/ns/time", holder.pid());
     let container = world.container("a", |value| {
         offsets(value);
-        config::namespace(value, "time", Some("/proc/self/ns/time"));
+        config::namespace(value, "time", Some(&path));
     });
     container.run(&[]).finds("the offsets of a time namespace that is joined cannot be changed", at);
+    holder.finish();
 }
