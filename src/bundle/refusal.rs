@@ -44,6 +44,11 @@ fn words(subject: &str, said: &str) -> (String, String) {
         let wanted = Wanted::of(wanted);
         return (format!("{subject} must be {}, not {}", wanted.words(), shown(got)), wanted.cure(got));
     }
+    // Its words for a number, a boolean or a list where the name of a variant must stand.
+    if said.starts_with("expected value") {
+        let message = format!("{subject} must be a string, one of the words of the specification");
+        return (message, "write the word in double quotes".to_owned());
+    }
     if said.starts_with("number out of range") {
         let message = format!("{subject} is a number beyond what any computer word holds");
         return (message, "write a smaller number".to_owned());
