@@ -1,7 +1,7 @@
 //! Parts of `config.json` that crate-run reads with types of its own.
 //!
-//! Where the types of `oci-spec` take one word of a list, they refuse every other. Here a word stays a word until
-//! the feature looks at it: the specification wants a warning for some (capabilities). `oci-spec` 0.10 also
+//! Where the types of `oci-spec` take one word of a list, they refuse every other. Here a word stays a word
+//! until the feature looks at it: the specification wants a warning for some (capabilities). `oci-spec` 0.10 also
 //! spells two flags of the scheduler otherwise than the specification, and refuses lists of processors that
 //! runc takes.
 

@@ -23,8 +23,8 @@ impl Text {
     }
 }
 
-/// `text` as the kernel wants it. What holds a NUL has its finding and never comes so far; should it do so, it
-/// becomes an empty text, which no call takes, and not the part that the kernel would read.
+/// `text` as the kernel wants it. What holds a NUL has its finding and never comes so far; should it do so,
+/// it becomes an empty text, which no call takes, and not the part that the kernel would read.
 pub fn c_text(text: &str) -> CString {
     Text::new(text).unwrap_or_default().0
 }

@@ -203,7 +203,8 @@ mod tests {
             (r#"{"mode": "MPOL_BIND", "nodes": "1-0"}"#, "/nodes", "ends before it begins"),
             (r#"{"mode": "MPOL_BIND", "nodes": "0", "flags": ["STATIC"]}"#, "/flags/0", "unknown flag"),
             (
-                r#"{"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]}"#,
+                r#"{"mode": "MPOL_BIND", "nodes": "0",
+                    "flags": ["MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]}"#,
                 "/flags/0",
                 "exclude each other",
             ),

@@ -205,14 +205,14 @@ const REAL_TIME_IO: &str = "class IOPRIO_CLASS_RT takes CAP_SYS_NICE or CAP_SYS_
 fn scheduler_cure(policy: u32, errno: Errno) -> &'static str {
     match (policy_name(policy), errno) {
         ("SCHED_DEADLINE", Errno::EPERM) => {
-            "SCHED_DEADLINE takes CAP_SYS_NICE and every processor of the machine: linux.resources.cpu.cpus, or \
-             the cpuset of a cgroup above, allows only some (AllowedCPUs in systemd)"
+            "SCHED_DEADLINE takes CAP_SYS_NICE and every processor of the machine: linux.resources.cpu.cpus, \
+             or the cpuset of a cgroup above, allows only some (AllowedCPUs in systemd)"
         }
         ("SCHED_DEADLINE", Errno::EBUSY) => {
             "the machine has not that much time left: lower runtime, or raise period"
         }
         ("SCHED_FIFO" | "SCHED_RR", Errno::EPERM) => {
-            "a real-time policy takes CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a cgroup that has real-time"
+            "a real-time policy takes CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a cgroup that may have one"
         }
         (_, Errno::EPERM) => "a negative nice value, or leaving SCHED_IDLE, takes CAP_SYS_NICE",
         ("SCHED_ISO", Errno::EINVAL) => "no kernel implements SCHED_ISO: choose SCHED_BATCH or SCHED_RR",
@@ -274,8 +274,8 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::SetScheduler { policy, .. }, errno) => scheduler_cure(*policy, errno),
         (Op::SetIoPriority { .. }, Errno::EPERM) => REAL_TIME_IO,
         (Op::SetMemoryPolicy { .. }, Errno::EINVAL) => {
-            "does the machine have these nodes (/sys/devices/system/node/online), and does cpuset.mems allow them? \
-             MPOL_PREFERRED_MANY needs Linux 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9"
+            "does the machine have these nodes (/sys/devices/system/node/online), and does cpuset.mems allow \
+             them? MPOL_PREFERRED_MANY needs Linux 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9"
         }
         (Op::SetGroups { .. }, Errno::EPERM) => "the user namespace does not allow setgroups(2)",
         (Op::SetIds { .. }, Errno::EINVAL) => "the id is not mapped in the user namespace",

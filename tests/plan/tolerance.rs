@@ -73,7 +73,8 @@ fn null_is_as_good_as_absent() {
             "devices": [], "uidMappings": [], "gidMappings": [], "sysctl": {}, "resources": {},
             "rootfsPropagation": "private", "seccomp": { "defaultAction": "SCMP_ACT_ALLOW" },
             "maskedPaths": ["/x"], "readonlyPaths": ["/y"], "mountLabel": "",
-            "memoryPolicy": { "mode": "MPOL_DEFAULT" }, "personality": { "domain": "LINUX" }, "timeOffsets": {}
+            "memoryPolicy": { "mode": "MPOL_DEFAULT" }, "personality": { "domain": "LINUX" },
+            "timeOffsets": {}
         }
     });
     merge(&mut config, &whole);
