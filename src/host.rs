@@ -2,13 +2,13 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate_run_sys::credentials;
+use crate_run_sys::namespaces::flag;
 
-use crate::feature::namespaces::file_of;
+use crate::feature::namespaces::{file_of, open_of_kind};
 use crate::netlink::{self, Link};
 use crate::resctrl;
 
@@ -94,7 +94,7 @@ impl Host {
     /// The names of the interfaces in the network namespace behind `path`; none where they cannot be asked for.
     pub fn links_in(&self, path: &Path) -> BTreeSet<String> {
         let links = |namespace| netlink::Socket::open_in(&namespace).and_then(|socket| socket.links()).ok();
-        let namespace = self.namespaces.and_then(|_| File::open(path).ok());
+        let namespace = self.namespaces.and_then(|_| open_of_kind(path, flag::NETWORK));
         namespace.and_then(links).unwrap_or_default().into_iter().map(|link| link.name).collect()
     }
 

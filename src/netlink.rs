@@ -94,7 +94,7 @@ impl Socket {
     /// In another one, which takes CAP_SYS_ADMIN there: the runtime goes there and comes back.
     pub fn open_in(namespace: &impl AsFd) -> rustix::io::Result<Self> {
         let code = |errno: Errno| rustix::io::Errno::from_raw_os_error(errno.0.into());
-        let own = open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let own = open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         namespaces::join(host::borrowed(namespace), flag::NETWORK).map_err(code)?;
         let socket = Self::open();
         namespaces::join(host::borrowed(&own), flag::NETWORK).map_err(code)?;

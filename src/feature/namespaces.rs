@@ -245,6 +245,11 @@ fn kind_behind(path: &Path) -> std::io::Result<Option<u64>> {
     Ok(crate_run_sys::namespaces::kind_of(crate_run_sys::host::borrowed(&file)).ok())
 }
 
+/// Opens a namespace of this kind; nothing else is opened, for a FIFO would wait and a device may be set off.
+pub fn open_of_kind(path: &Path, kind: u64) -> Option<File> {
+    (kind_behind(path).ok()? == Some(kind)).then(|| File::open(path).ok())?
+}
+
 /// What does not go together with a mount namespace that is the runtime's or that of others.
 fn shared_mount_findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
     let mut found = Vec::new();

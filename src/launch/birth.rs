@@ -65,9 +65,10 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// The namespace lives as long as somebody holds it: first our descriptor, then the child.
+    /// The namespace lives as long as somebody holds it: first our descriptor, then the child. Of a process with
+    /// several threads only this one leaves and comes back, so it is its own entry that tells (proc(5)).
     pub(super) fn make_network(&mut self) -> Done {
-        let open_own = || open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let open_own = || open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let own = open_own()?;
         namespaces::unshare(flag::NETWORK).map_err(|errno| Cause::Call("unshare(2)", errno))?;
         let made = open_own();

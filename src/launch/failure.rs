@@ -169,6 +169,10 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         (HostAction::GiveBirth { .. } | HostAction::MakeNetwork, Errno::ENOSPC | Errno::EUSERS) => {
             "the number of namespaces is limited: see /proc/sys/user/max_*_namespaces"
         }
+        (HostAction::GiveBirth { .. }, Errno::ENOENT) => {
+            "where cgroup2 is mounted with nsdelegate nobody is born across the border of a cgroup namespace that was \
+             joined: leave it out"
+        }
         (HostAction::GiveBirth { .. }, Errno::EAGAIN) => {
             "a limit on processes is reached: RLIMIT_NPROC or pids.max"
         }

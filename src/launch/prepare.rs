@@ -108,7 +108,7 @@ impl Launch<'_> {
     }
 
     pub(super) fn enter_namespace(&mut self, slot: Slot, kind: u64) -> Done {
-        let own = format!("/proc/self/ns/{}", file_of(kind));
+        let own = format!("/proc/thread-self/ns/{}", file_of(kind));
         let own = open(own, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         if let Some(namespace) = self.slots.remove(&slot) {
             namespaces::join(host::borrowed(&namespace), kind)

@@ -77,15 +77,12 @@ fn joined_findings(given: &Maps, real: Option<&Maps>, at: &Pointer) -> Vec<Findi
         lines
     };
     let same = |given: &[Line], real: &[Line]| given.is_empty() || sorted(given) == sorted(real);
-    let place = place_of(given);
-    found.push(if same(&given.uids, &real.uids) && same(&given.gids, &real.gids) {
-        let message = "the user namespace that is joined has these id mappings already";
-        Finding::warning(place, message).cure("leave them out")
-    } else {
+    // Engines repeat the mappings for each container of a pod: that is no matter for a warning.
+    if !(same(&given.uids, &real.uids) && same(&given.gids, &real.gids)) {
         let message = "the user namespace that is joined has other id mappings";
-        Finding::error(place, message)
-            .cure("leave them out, for those of an existing namespace stay as they are")
-    });
+        let cure = "leave them out, for those of an existing namespace stay as they are";
+        found.push(Finding::error(place_of(given), message).cure(cure));
+    }
     found
 }
 

@@ -1,6 +1,5 @@
 //! The maps of a user namespace that exists already.
 
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,7 +8,7 @@ use crate_run_sys::namespaces::{self, flag};
 use crate_run_sys::{birth, host, process};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use crate::feature::namespaces::Namespaces;
+use crate::feature::namespaces::{Namespaces, open_of_kind};
 
 use super::{Maps, read_lines};
 
@@ -29,7 +28,7 @@ fn maps_of_process(path: &Path) -> Option<Maps> {
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let namespace = File::open(path).ok()?.metadata().ok()?;
+    let namespace = open_of_kind(path, flag::USER)?.metadata().ok()?;
     let maps = read(directory)?;
     let now = std::fs::metadata(path).ok()?;
     ((now.dev(), now.ino()) == (namespace.dev(), namespace.ino())).then_some(maps)
@@ -38,7 +37,7 @@ fn maps_of_process(path: &Path) -> Option<Maps> {
 /// Nothing but a process in it tells the maps of a namespace. So one goes there and ends; until it is waited
 /// for, its files in /proc are there.
 fn maps_of_visitor(path: &Path) -> Option<Maps> {
-    let namespace = File::open(path).ok()?;
+    let namespace = open_of_kind(path, flag::USER)?;
     let Some(visitor) = birth::fork().ok()? else {
         let entered = namespaces::join(host::borrowed(&namespace), flag::USER);
         process::exit(entered.is_err().into());
