@@ -48,9 +48,10 @@ fn the_callers_nice_value_is_kept_or_replaced() {
             config::runs(value, &["/bin/probe", "process"]);
             value["process"]["scheduler"] = scheduler;
         });
-        let bundle = container.bundle.to_str().expect("UTF-8");
-        let runtime = Runtime::within(&world, &["nice", "-n", "7"]).words(&["run", "--bundle", bundle, "a"]);
-        runtime.run().ok().json()["nice"].clone()
+        rustix::process::setpriority_process(None, 7).expect("a nice value");
+        let output = container.run(&[]);
+        rustix::process::setpriority_process(None, 0).expect("a nice value");
+        output.ok().json()["nice"].clone()
     };
     assert_eq!(nice(Value::Null), 7);
     assert_eq!(nice(json!({ "policy": "SCHED_OTHER" })), 0, "a nice value that is not given is 0");
