@@ -50,7 +50,8 @@ fn create_makes_everything_and_runs_nothing() {
     assert!(!world.file("trace/ran").exists(), "args wait for start");
     container.start().ok();
     world::eventually("the program has run", || world.file("trace/ran").exists());
-    assert_eq!(read(format!("/proc/{pid}/comm")), "sleep", "it is the process that create made");
+    let comm = || read(format!("/proc/{pid}/comm"));
+    world::eventually("the process that create made is the program", || comm() == "sleep");
     container.finish();
 }
 
