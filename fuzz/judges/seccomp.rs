@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use crate_run_seccomp::{Arch, Filter, LONGEST_PROGRAM, Program, compile, verdict};
+use crate_run_seccomp::{Arch, Program, compile, flaw, verdict};
 use oci_spec::runtime::{
     LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompOperator as Operator,
     LinuxSyscall,
@@ -107,28 +107,8 @@ fn profile(tape: &mut Tape) -> Value {
 }
 
 fn judge_forms(program: &Program) {
-    judge_form(&program.filter);
-    program.listener.iter().for_each(judge_form);
-}
-
-/// What the kernel checks when it loads a filter (seccomp(2), EINVAL): known instructions, aligned loads inside of
-/// `seccomp_data`, jumps that stay inside, an end.
-fn judge_form(program: &Filter) {
-    let length = program.instructions.len();
-    assert!((1..=LONGEST_PROGRAM).contains(&length));
-    assert_eq!(program.bytes().len(), length * 8);
-    for (at, instruction) in program.instructions.iter().enumerate() {
-        let left = length - at - 1;
-        let fine = match instruction.code {
-            0x20 => instruction.k < 64 && instruction.k % 4 == 0 && left > 0,
-            0x54 => left > 0,
-            0x05 => (instruction.k as usize) < left,
-            0x06 => true,
-            0x15 | 0x25 | 0x35 | 0x45 => usize::from(instruction.jt.max(instruction.jf)) < left,
-            _ => false,
-        };
-        assert!(fine, "{instruction:x?} at {at} of {length}");
-    }
+    assert_eq!(flaw(&program.filter), None);
+    assert!(program.listener.iter().all(|listener| flaw(listener).is_none()));
 }
 
 fn judge_meaning(profile: &LinuxSeccomp, program: &Program) {

@@ -21,7 +21,7 @@ use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
 use crate::plan::enter::{Door, Root, enter};
 use crate::plan::request::{Gate, Request};
-use crate::state::{ContainerId, ProcessId, Record, Status, Store};
+use crate::state::{Container, ContainerId, ProcessId, Record, Status};
 
 /// Answers the exit status: the program's own in the foreground, 0 when detached.
 pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
@@ -34,7 +34,7 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let (store, id) = (making::store(global)?, making::id(&exec.id)?);
     let container = store.look(&id)?;
     let record = container.record()?;
-    let process = running(&store, &id, &record, exec)?;
+    let process = running(&container, &record, exec)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
     let door = door(process, &record, &saved, exec)?;
@@ -51,10 +51,10 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
 }
 
 /// The container's first process, if a program may be started beside it.
-fn running(store: &Store, id: &ContainerId, record: &Record, exec: &Exec) -> Result<ProcessId, Error> {
-    let status = store.look(id)?.status(record);
-    let refused = |what: &str| Err(Error::WrongState(format!("cannot exec in a {what} container: {id}")));
-    match (status, record.process) {
+fn running(container: &Container, record: &Record, exec: &Exec) -> Result<ProcessId, Error> {
+    let refused =
+        |what: &str| Err(Error::WrongState(format!("cannot exec in a {what} container: {}", container.id())));
+    match (container.status(record), record.process) {
         (Status::Created | Status::Running, Some(process)) => Ok(process),
         (Status::Paused, Some(process)) if exec.ignore_paused => Ok(process),
         (Status::Creating, _) => refused("creating"),
@@ -80,19 +80,18 @@ fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Res
 /// as systemd, has made an inner node of it, nobody can be in it (cgroups(7)): then it is the cgroup of the
 /// first process.
 fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath, Error> {
+    let hierarchy = Hierarchy::find()?;
     if let Some(wanted) = &exec.cgroup {
         let said = |fault: String| Error::Usage(format!("--cgroup {wanted}: {fault}"));
-        let below = wanted.trim_start_matches('/');
-        let path = match below {
+        let path = match wanted.trim_start_matches('/') {
             "" => path,
             below => path.below(below).map_err(|found| said(found[0].message.clone()))?,
         };
-        return match Cgroup::open(&Hierarchy::find()?, &path)? {
+        return match Cgroup::open(&hierarchy, &path)? {
             Some(_) => Ok(path),
             None => Err(said(format!("there is no cgroup {path}"))),
         };
     }
-    let hierarchy = Hierarchy::find()?;
     let Some(cgroup) = Cgroup::open(&hierarchy, &path)? else { return Ok(path) };
     let hands_down = cgroup.read_file("cgroup.subtree_control")?.unwrap_or_default();
     if hands_down.trim().is_empty() {

@@ -12,9 +12,11 @@ use crate_run_sys::{Errno, host, process, sockets};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use crate::feature::hooks::Hook;
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
+use crate::launch::hook;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
 use crate::plan::project;
@@ -63,6 +65,17 @@ impl Launch<'_> {
         born.pid = pid_of(&reborn)?;
         born.pidfd = reborn;
         Ok(())
+    }
+
+    pub(super) fn run_on(&self, processors: &[u8]) -> Done {
+        scheduling::run_on(processors).map_err(|errno| Cause::Call("sched_setaffinity(2)", errno))
+    }
+
+    pub(super) fn run_hook(&self, hook: &Hook, kind: &str, index: usize) -> Done {
+        let pid = self.newborn.as_ref().map_or(0, |born| born.pid);
+        let state = self.bundle.hook_state(&self.request.id).json("creating", pid);
+        hook::run(hook, &state, &self.bundle.directory)
+            .map_err(|said| Cause::Said(format!("error running {kind} hook #{index}: {said}")))
     }
 
     /// The namespace lives as long as somebody holds it: first our descriptor, then the child. Of a process with

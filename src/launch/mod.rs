@@ -1,6 +1,6 @@
 //! Carrying out a plan: the host's half, the sealed child, and what comes after.
 //!
-//! `perform` goes through the host's program, with `prepare`, `birth` and `record` beside it and
+//! `perform` goes through the host's program, with `prepare`, `trees`, `birth` and `record` beside it and
 //! `undo` for the way back; `image` and `line` are the child as the host sees it; `start` and
 //! `foreground` are what comes after.
 
@@ -25,6 +25,7 @@ mod record;
 mod relay;
 mod resctrl;
 pub mod start;
+mod trees;
 mod undo;
 
 pub use perform::Launch;

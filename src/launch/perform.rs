@@ -4,8 +4,8 @@
 //! everything with an effect that outlives the command in a field of its own. When a step fails, on either
 //! side, all of it is undone (`undo.rs`): nothing is left behind.
 //!
-//! The steps themselves stand beside this file: what is made ready (`prepare.rs`), the birth and what follows
-//! it (`birth.rs`), what is written down (`record.rs`).
+//! The steps themselves stand beside this file: what is made ready (`prepare.rs`), the mounts (`trees.rs`), the
+//! birth and what follows it (`birth.rs`), what is written down (`record.rs`).
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -19,11 +19,8 @@ use crate::cgroup::{Cgroup, Hierarchy};
 use crate::error::Error;
 use crate::launch::birth::Born;
 use crate::launch::cause::{Cause, Done};
-use crate::launch::connection::connect_to;
 use crate::launch::line::{Ending, Line};
 use crate::launch::netdevice::Moved;
-use crate::launch::prepare::cloned;
-use crate::launch::{copyup, filesystem, hook, idmap};
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::request::Request;
 use crate::plan::{Action, HostAction, Plan};
@@ -150,19 +147,12 @@ impl<'a> Launch<'a> {
     fn step(&mut self, index: usize) -> Done {
         let Action::Host(action) = &self.plan.steps[index].action else { return Ok(()) };
         match action {
-            HostAction::ReserveId => {
-                self.container = Some(self.store.reserve(&self.request.id)?);
-                Ok(())
-            }
+            HostAction::ReserveId => self.reserve_id(),
             HostAction::RecordIntent => self.record_intent(),
             HostAction::CreateCgroup { path } => self.create_cgroup(path),
             HostAction::EnableControllers { wished, .. } => self.enable_controllers(wished),
             HostAction::CheckMemoryUse { limits } => self.check_memory_use(*limits),
-            HostAction::WriteCgroup { setting } => self
-                .cgroup
-                .as_ref()
-                .map_or(Ok(()), |cgroup| cgroup.apply(setting).map(drop))
-                .map_err(Cause::from),
+            HostAction::WriteCgroup { setting } => self.write_cgroup(setting),
             HostAction::DelegateCgroup { user } => self.delegate_cgroup(*user),
             HostAction::AttachDeviceFilter { program } => self.attach_filter(program),
             HostAction::OpenResctrlGroup { group, lines, missing } => {
@@ -172,28 +162,15 @@ impl<'a> Launch<'a> {
             HostAction::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
             HostAction::JoinResctrlGroup { group } => self.join_resctrl_group(group),
             HostAction::OpenRoot { path, change } => self.open_root(path.as_path(), change),
-            HostAction::MapIds { ids, slot } => {
-                self.ids.insert(*slot, idmap::user_namespace(ids)?);
-                Ok(())
-            }
+            HostAction::MapIds { ids, slot } => self.map_ids(ids, *slot),
             HostAction::CloneTree { source, link, depth, change, slot } => {
-                let tree = cloned(source, *link, *depth)?;
-                let named = || idmap::filesystem_of(source);
-                self.slots.insert(*slot, self.changed(tree, change, &named)?);
-                Ok(())
+                self.clone_tree(source, *link, *depth, change, *slot)
             }
             HostAction::MakeFilesystem { filesystem, source, options, change, slot } => {
-                let mount = filesystem::detached(filesystem, source, options)?;
-                let named = || filesystem.to_string_lossy().into_owned();
-                self.slots.insert(*slot, self.changed(mount, change, &named)?);
-                Ok(())
+                self.make_filesystem(filesystem, source, options, change, *slot)
             }
             HostAction::FillTmpfs { tree, path, options, uid, gid, change, slot } => {
-                let Some(tree) = self.slots.get(tree) else { return Ok(()) };
-                let filled = copyup::filled_tmpfs(tree, path, options, (*uid, *gid))?;
-                let named = || "tmpfs".to_owned();
-                self.slots.insert(*slot, self.changed(filled, change, &named)?);
-                Ok(())
+                self.fill_tmpfs(*tree, path, options, (*uid, *gid), change, *slot)
             }
             HostAction::OpenNamespace { path, kind, slot } => {
                 self.open_namespace(path.as_path(), *kind, *slot)
@@ -204,29 +181,19 @@ impl<'a> Launch<'a> {
             HostAction::EnterNamespace { slot, kind } => self.enter_namespace(*slot, *kind),
             HostAction::ReturnToOwnTime => self.return_to_own_time(),
             HostAction::OpenGate => self.open_gate(),
-            HostAction::ConnectConsole { path } => {
-                let socket = connect_to(path.as_path())?;
-                self.slots.insert(Slot::CONSOLE, socket);
-                Ok(())
-            }
+            HostAction::ConnectConsole { path } => self.connect_console(path.as_path()),
             HostAction::GiveBirth { kinds } => self.birth(*kinds),
             HostAction::AdoptReborn => self.adopt(),
             HostAction::WriteIdMaps { uids, gids } => self.write_maps(uids, gids),
             HostAction::MakeNetwork => self.make_network(),
             HostAction::MoveNetDevice { name, inside } => self.move_device(name, inside),
-            HostAction::RunOn { processors } => crate_run_sys::scheduling::run_on(processors)
-                .map_err(|errno| Cause::Call("sched_setaffinity(2)", errno)),
+            HostAction::RunOn { processors } => self.run_on(processors),
             HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
             HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
             HostAction::SetScheduler { attributes } => self.set_scheduler(attributes),
             HostAction::SetIoPriority { priority } => self.set_io_priority(*priority),
             HostAction::WriteTimeOffsets { offsets } => self.proc_file("timens_offsets", offsets),
-            HostAction::RunHook { hook, kind, index } => {
-                let pid = self.newborn.as_ref().map_or(0, |born| born.pid);
-                let state = self.bundle.hook_state(&self.request.id).json("creating", pid);
-                hook::run(hook, &state, &self.bundle.directory)
-                    .map_err(|said| Cause::Said(format!("error running {kind} hook #{index}: {said}")))
-            }
+            HostAction::RunHook { hook, kind, index } => self.run_hook(hook, kind, *index),
             HostAction::SendListener { path, metadata } => {
                 self.send_listener(path.as_path(), metadata.as_deref())
             }

@@ -1,27 +1,22 @@
-//! What the host makes ready before the birth: cgroup, trees, namespaces, gate.
+//! What the host makes ready before the birth: cgroup, namespaces, sockets.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::{Attributes, Depth, clone_tree, clone_unfollowed, set_attributes};
-use crate_run_sys::{Errno, Fd, bpf, host, namespaces};
+use crate_run_sys::{Errno, bpf, host, namespaces};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{SocketAddrUnix, bind, listen};
 
-use crate::bundle::path::OutsidePath;
 use crate::cgroup::delegate::delegated_files;
 use crate::cgroup::memory::MemoryCheck;
-use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Wanted, limits};
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Setting, Wanted, limits};
 use crate::feature::identity;
 use crate::feature::namespaces::{file_of, name_of};
 use crate::host::in_user_namespace;
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
-use crate::launch::connection::packet_socket;
-use crate::launch::idmap;
-use crate::plan::{Link, TreeChange};
+use crate::launch::connection::{connect_to, packet_socket};
 
 impl Launch<'_> {
     /// The cgroup hierarchy, looked for once.
@@ -38,6 +33,12 @@ impl Launch<'_> {
             record.cgroups_made = cgroup.created().iter().map(ToString::to_string).collect();
         }
         self.cgroup = Some(cgroup);
+        Ok(())
+    }
+
+    pub(super) fn write_cgroup(&self, setting: &Setting) -> Done {
+        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        cgroup.apply(setting)?;
         Ok(())
     }
 
@@ -81,18 +82,6 @@ impl Launch<'_> {
             .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_ATTACH", errno))
     }
 
-    /// The working directory is how the child finds the place in its own mount namespace:
-    /// `mount::attach_root`.
-    pub(super) fn open_root(&mut self, path: &Path, change: &TreeChange) -> Done {
-        let root = open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        rustix::process::fchdir(&root)?;
-        let tree = clone_tree(host::borrowed(&root), c"", Depth::Tree)
-            .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
-        let tree = self.changed(host::owned(tree), change, &|| "unknown".to_owned())?;
-        self.slots.insert(Slot::ROOT_TREE, tree);
-        Ok(())
-    }
-
     pub(super) fn open_namespace(&mut self, path: &Path, kind: u64, slot: Slot) -> Done {
         let namespace = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
         let is = namespaces::kind_of(host::borrowed(&namespace));
@@ -118,6 +107,12 @@ impl Launch<'_> {
         Ok(())
     }
 
+    pub(super) fn connect_console(&mut self, path: &Path) -> Done {
+        let socket = connect_to(path)?;
+        self.slots.insert(Slot::CONSOLE, socket);
+        Ok(())
+    }
+
     pub(super) fn open_gate(&mut self) -> Done {
         let Some(container) = &self.container else { return Ok(()) };
         let socket = packet_socket()?;
@@ -128,45 +123,5 @@ impl Launch<'_> {
         listen(&socket, 8)?;
         self.slots.insert(Slot::GATE, socket);
         Ok(())
-    }
-}
-
-/// A clone of what lies at `source` (open_tree(2)).
-pub fn cloned(source: &OutsidePath, link: Link, depth: Depth) -> Result<OwnedFd, Cause> {
-    let tree = match link {
-        Link::Followed => clone_tree(Fd::CWD, &source.text(), depth),
-        Link::Taken => clone_unfollowed(Fd::CWD, &source.text(), depth),
-    };
-    tree.map(host::owned).map_err(|errno| Cause::Call("open_tree(2)", errno))
-}
-
-impl Launch<'_> {
-    /// Changes a detached tree, which nobody can see yet (mount_setattr(2)). `named` tells its filesystem, for
-    /// the error when that cannot show other ids.
-    pub(super) fn changed(
-        &self,
-        tree: OwnedFd,
-        change: &TreeChange,
-        named: &dyn Fn() -> String,
-    ) -> Result<OwnedFd, Cause> {
-        let fd = host::borrowed(&tree);
-        let set = |depth, attributes: Attributes| match attributes == Attributes::default() {
-            true => Ok(()),
-            false => {
-                set_attributes(fd, depth, &attributes).map_err(|errno| Cause::Call("mount_setattr(2)", errno))
-            }
-        };
-        let attributes = |set, clear, propagation| Attributes { set, clear, propagation, user_namespace: 0 };
-        set(Depth::Tree, attributes(change.tree_set, change.tree_clear, change.tree_propagation))?;
-        set(Depth::One, attributes(change.set, change.clear, change.propagation))?;
-        for (kind, depth) in &change.further {
-            set(*depth, attributes(0, 0, *kind))?;
-        }
-        if let Some((slot, depth)) = &change.ids
-            && let Some(users) = self.ids.get(slot)
-        {
-            idmap::apply(fd, *depth, users, named)?;
-        }
-        Ok(tree)
     }
 }

@@ -19,6 +19,11 @@ impl Launch<'_> {
         Ok(())
     }
 
+    pub(super) fn reserve_id(&mut self) -> Done {
+        self.container = Some(self.store.reserve(&self.request.id)?);
+        Ok(())
+    }
+
     pub(super) fn record_intent(&mut self) -> Done {
         let creator = ProcessId::of(std::process::id() as i32);
         let Some(creator) = creator else { return Err(Cause::Said("/proc is not mounted".to_owned())) };

@@ -41,6 +41,7 @@
 
 mod arch;
 mod emit;
+mod form;
 mod interpret;
 #[cfg(test)]
 mod model;
@@ -54,6 +55,7 @@ mod rules;
 mod tree;
 
 pub use arch::Arch;
+pub use form::flaw;
 pub use interpret::verdict;
 
 use oci_spec::runtime::LinuxSeccomp;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::interpret::run;
 use crate::model::{self, Reading, Sample};
-use crate::{Arch, Filter, LONGEST_PROGRAM, Newcomers, compile_with, verdict};
+use crate::{Arch, Filter, Newcomers, compile_with, flaw, verdict};
 
 const ENOSYS: u32 = 0x0005_0000 | 38;
 const NOTIFY: u32 = 0x7fc0_0000;
@@ -76,26 +76,7 @@ proptest! {
     fn a_program_is_well_formed(profile in model::profiles()) {
         let Ok(program) = compile_with(&profile, Arch::X86_64, Newcomers::Enosys) else { return Ok(()) };
         for filter in program.listener.iter().chain([&program.filter]) {
-            is_well_formed(filter)?;
+            prop_assert_eq!(flaw(filter), None);
         }
     }
-}
-
-fn is_well_formed(filter: &Filter) -> Result<(), TestCaseError> {
-    let length = filter.instructions.len();
-    prop_assert!((1..=LONGEST_PROGRAM).contains(&length));
-    prop_assert_eq!(filter.bytes().len(), length * 8);
-    for (at, instruction) in filter.instructions.iter().enumerate() {
-        let left = length - at - 1;
-        let fine = match instruction.code {
-            0x20 => instruction.k < 64 && instruction.k % 4 == 0 && left > 0,
-            0x54 => left > 0,
-            0x05 => (instruction.k as usize) < left,
-            0x06 => true,
-            0x15 | 0x25 | 0x35 => usize::from(instruction.jt.max(instruction.jf)) < left,
-            _ => false,
-        };
-        prop_assert!(fine, "{instruction:x?} at {at} of {length}");
-    }
-    Ok(())
 }
