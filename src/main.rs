@@ -79,9 +79,9 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
             let directory = verb.bundle.as_deref().unwrap_or(Path::new("."));
             spec::write(directory, audience).map(|()| 0).map_err(|error| Error::WrongState(error.to_string()))
         }
-        Verb::Explain(verb) => show(explain::explain(verb)?),
+        Verb::Explain(verb) => show(explain::explain(global, verb)?),
         Verb::Validate(verb) => {
-            let answer = validate::validate(verb)?;
+            let answer = validate::validate(global, verb)?;
             print(&answer.text);
             answer.status
         }

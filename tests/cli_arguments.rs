@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate_run::cgroup::Driver;
 use crate_run::cli::args::{
-    CgroupManager, Create, Delete, ExplainFormat, Global, Invocation, Kill, ListFormat, Rootless, Run,
-    ValidateFormat, Verb, parse,
+    Create, Delete, ExplainFormat, Global, Invocation, Kill, ListFormat, Rootless, Run, ValidateFormat, Verb,
+    parse,
 };
 use crate_run::cli::log::{Format, Level};
 use crate_run::cli::usage::Reply;
@@ -57,7 +58,7 @@ fn containerd_names_its_root_and_log() {
     assert_eq!(global.root.as_deref(), Some(Path::new("/run/containerd/runc/k8s.io")));
     assert_eq!(global.log.as_deref(), Some(Path::new("/b/log.json")));
     assert_eq!((global.log_format, global.log_level()), (Format::Json, Level::Warning));
-    assert_eq!(global.cgroup_manager(), CgroupManager::Systemd);
+    assert_eq!(global.cgroup_driver(), Driver::Systemd);
     assert_eq!(global.rootless, Rootless::Auto);
 }
 
@@ -109,7 +110,7 @@ fn conmon_creates_for_podman() {
     assert_eq!(create.making.preserve_fds, 1);
     let global = global(line);
     assert_eq!(global.log.as_deref(), Some(Path::new("/run/oci-log")));
-    assert_eq!((global.log_format, global.cgroup_manager()), (Format::Json, CgroupManager::Disabled));
+    assert_eq!((global.log_format, global.cgroup_driver()), (Format::Json, Driver::Disabled));
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn conmon_rs_says_everything_twice() {
          --pid-file /p --console-socket=/s web",
     );
     assert_eq!(global.root.as_deref(), Some(Path::new("/run/two")));
-    assert_eq!(global.cgroup_manager(), CgroupManager::Systemd);
+    assert_eq!(global.cgroup_driver(), Driver::Systemd);
 }
 
 #[test]

@@ -7,16 +7,14 @@ use crate_run::bundle::finding::Severity;
 use crate_run::bundle::located::in_order;
 use crate_run::bundle::span::strict;
 use crate_run::bundle::{Bundle, Source, names};
+use crate_run::cgroup::Driver;
 use crate_run::error::Error;
-use crate_run::feature::keyring::Keyring;
-use crate_run::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate_run::host::Host;
 use crate_run::plan::compile::compile;
 use crate_run::plan::explain::{Format, render};
 use crate_run::plan::project::{encode, project};
 use crate_run::plan::request::{Gate, Request};
 use crate_run::plan::rules::violations;
-use crate_run::state::ContainerId;
 
 pub fn judge(text: &[u8]) {
     let (directory, file) = (PathBuf::from("/bundle"), PathBuf::from("/bundle/config.json"));
@@ -24,21 +22,16 @@ pub fn judge(text: &[u8]) {
         Ok(source) => source,
         Err(error) => return judge_refusal(&error, text),
     };
-    let id = ContainerId::new("example").expect("a plain name");
-    let master = match terminal_of(&source.spec) {
-        Terminal::None => Master::None,
-        Terminal::Pty { .. } => Master::Foreground,
-    };
+    let request = Request::example(&source.spec, Driver::Cgroupfs);
     let hints = in_order(text, names::findings(text));
     assert!(hints.iter().all(|hint| !hint.is_error() && hint.span.is_some()));
-    let bundle = match Bundle::check(&source, &Host::for_tests(), &id, &master) {
+    let bundle = match Bundle::check(&source, &Host::for_tests(), &request) {
         Ok(bundle) => bundle,
         Err(error) => return judge_refusal(&error, text),
     };
     assert!(bundle.warnings.iter().all(|finding| finding.severity == Severity::Warning));
     for gate in [Gate::Closed, Gate::Open] {
-        let (id, master, keyring) = (id.clone(), master.clone(), Keyring::Own);
-        let request = Request { id, gate, master, preserved: 0, keyring, pid_file: None, pidfd_socket: None };
+        let request = Request { gate, ..request.clone() };
         let plan = compile(&bundle, &request);
         assert_eq!(violations(&plan), Vec::<String>::new());
         let bytes = encode(&plan, &project(&plan), &|slot| i32::from(slot.0));

@@ -32,6 +32,7 @@ use crate::feature::{
     time, uts,
 };
 use crate::host::Host;
+use crate::plan::request::Request;
 use crate::state::{ContainerId, HookState};
 use finding::{Finding, Severity};
 
@@ -84,12 +85,8 @@ pub struct Bundle {
 
 impl Bundle {
     /// Checks everything; all errors come back at once.
-    pub fn check(
-        source: &Source,
-        host: &Host,
-        id: &ContainerId,
-        master: &terminal::Master,
-    ) -> Result<Self, Error> {
+    pub fn check(source: &Source, host: &Host, request: &Request) -> Result<Self, Error> {
+        let (id, master) = (&request.id, &request.master);
         let (spec, given, directory) = (&source.spec, &source.given, source.directory.as_path());
         if let Some(finding) = size::finding(spec, given) {
             return Err(source.error(source.findings.iter().cloned().chain([finding]).collect()));
@@ -100,7 +97,9 @@ impl Bundle {
         let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
         found.extend(rdt::findings(spec, id, host));
-        let group = cgroup::resolve(spec, id).map_err(|errors| found.extend(errors)).ok();
+        found.extend(cgroup::findings(spec, request.cgroup_driver));
+        let group =
+            cgroup::resolve(spec, id, request.cgroup_driver).map_err(|errors| found.extend(errors)).ok();
         let rootfs = rootfs::resolve(spec, directory);
         found.retain(|finding| source.can_judge(&finding.at));
         found.extend(source.findings.iter().cloned());
@@ -108,7 +107,7 @@ impl Bundle {
         let (Some(cgroup), Some(rootfs), false) = (group, rootfs, found.iter().any(is_error)) else {
             return Err(source.error(found));
         };
-        let mounts = mounts::resolve(spec, directory, &cgroup.path);
+        let mounts = mounts::resolve(spec, directory, &cgroup.shown());
         let identity = identity::resolve(spec, &namespaces);
         let process = process::resolve(spec);
         let environment = process::added_environment(spec, &rootfs, identity.uid);
@@ -133,7 +132,7 @@ impl Bundle {
             memory_policy: memory_policy::resolve(given),
             scheduler: scheduler::resolve(given),
             io_priority: io_priority::resolve(given),
-            cgroup_owner: cgroup::owner(spec, &namespaces, &identity, host),
+            cgroup_owner: cgroup::owner(&cgroup, spec, &namespaces, &identity, host),
             environment,
             process,
             hooks,
@@ -186,6 +185,5 @@ fn findings(
     found.extend(network::findings(spec, namespaces, host));
     found.extend(process::findings(spec));
     found.extend(hooks::findings(spec));
-    found.extend(cgroup::findings(spec));
     found
 }

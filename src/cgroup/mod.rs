@@ -11,6 +11,7 @@
 //! | wait, kill, freeze, count | `events` |
 //! | take it down again | `remove` |
 //! | hand it to the user of the container | `delegate` |
+//! | who makes it | `driver` |
 //! | which devices may be used (eBPF) | `devices` |
 //!
 //! Everything below the cgroup mount is reached through directory descriptors. No path with `..` and no
@@ -24,6 +25,7 @@ pub mod cpu;
 pub mod cpuset;
 pub mod delegate;
 pub mod devices;
+pub mod driver;
 pub mod error;
 pub mod events;
 pub mod hierarchy;
@@ -40,6 +42,7 @@ pub mod unified;
 pub mod v2;
 
 pub use controllers::Wanted;
+pub use driver::Driver;
 pub use error::CgroupError;
 pub use hierarchy::Hierarchy;
 pub use limits::{Optional, Setting};

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 
+use crate::cgroup::Driver;
+
 use super::log::{Format, Level, Log};
 use super::usage::Reply;
 use super::{argv, signal};
@@ -142,7 +144,7 @@ pub struct Global {
 
     /// Who makes the cgroup: cgroupfs, systemd, disabled (nobody) [default: cgroupfs]
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
-    cgroup_manager: Option<CgroupManager>,
+    cgroup_manager: Option<Driver>,
 
     /// Tolerate cgroups that may not be written: true, false, auto [default: auto]
     #[arg(long, value_name = "WHEN", value_parser = rootless)]
@@ -167,17 +169,10 @@ impl Global {
 
     /// Who makes the cgroup. Podman names `disabled` beside conmon's `--systemd-cgroup`: the name is the
     /// more exact wish.
-    pub fn cgroup_manager(&self) -> CgroupManager {
-        let default = if self.systemd_cgroup { CgroupManager::Systemd } else { CgroupManager::Cgroupfs };
+    pub fn cgroup_driver(&self) -> Driver {
+        let default = if self.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
         self.cgroup_manager.unwrap_or(default)
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CgroupManager {
-    Cgroupfs,
-    Systemd,
-    Disabled,
 }
 
 /// Whether a container must go without limits when its cgroup may not be written.

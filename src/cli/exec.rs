@@ -40,7 +40,7 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let door = door(process, &record, &saved, exec)?;
     let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
     let request = request(id, &record, &source, exec, stay)?;
-    let mut bundle = Bundle::check(&source, &Host::probe(), &request.id, &request.master)?;
+    let mut bundle = Bundle::check(&source, &Host::probe(), &request)?;
     making::fit_terminal(&mut bundle, &request.master);
     let plan = enter(&bundle, &request, &door);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
@@ -191,12 +191,11 @@ fn request(
     };
     let keyring = if record.wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own };
     Ok(Request {
-        id,
-        gate: Gate::Open,
-        master,
+        cgroup_driver: record.wanted.cgroup_driver,
         preserved: exec.preserve_fds,
         keyring,
         pid_file: absolute(&exec.pid_file)?,
         pidfd_socket: absolute(&exec.pidfd_socket)?,
+        ..Request::new(id, Gate::Open, master)
     })
 }

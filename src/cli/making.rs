@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::bundle::path::OutsidePath;
 use crate::bundle::{Bundle, Source};
-use crate::cli::args::{CgroupManager, Global, Making};
+use crate::cgroup::Driver;
+use crate::cli::args::{Global, Making};
 use crate::cli::log::Log;
 use crate::error::Error;
 use crate::feature::keyring::Keyring;
@@ -88,11 +89,18 @@ pub fn prepare(
     };
     let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
     let pidfd_socket = making.pidfd_socket.as_deref().map(absolute).transpose()?;
-    let mut bundle = Bundle::check(&source, &host, &id, &master)?;
-    fit_terminal(&mut bundle, &master);
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
     let preserved = making.preserve_fds;
-    let request = Request { id, gate, master, preserved, keyring, pid_file, pidfd_socket };
+    let request = Request {
+        cgroup_driver: global.cgroup_driver(),
+        preserved,
+        keyring,
+        pid_file,
+        pidfd_socket,
+        ..Request::new(id, gate, master)
+    };
+    let mut bundle = Bundle::check(&source, &host, &request)?;
+    fit_terminal(&mut bundle, &request.master);
     Ok(Order { source, bundle, request })
 }
 
@@ -128,11 +136,8 @@ pub fn tell(warnings: &[String], log: &Log) {
 
 fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {
     let refuse = |what: &str| Err(Error::Unsupported(format!("{what} is not supported yet")));
-    if global.cgroup_manager() == CgroupManager::Systemd {
+    if global.cgroup_driver() == Driver::Systemd {
         return refuse("the systemd cgroup driver (--systemd-cgroup)");
-    }
-    if global.cgroup_manager() == CgroupManager::Disabled {
-        return refuse("--cgroup-manager disabled");
     }
     if making.no_pivot {
         return refuse("--no-pivot");

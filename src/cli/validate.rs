@@ -34,11 +34,11 @@ use serde::Serialize;
 use crate::bundle::finding::{Finding, Severity};
 use crate::bundle::located::{Located, in_order};
 use crate::bundle::{Bundle, Source, names};
-use crate::cli::args::{Validate, ValidateFormat};
+use crate::cgroup::Driver;
+use crate::cli::args::{Global, Validate, ValidateFormat};
 use crate::error::{Error, Place, detail, line, short};
-use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
-use crate::state::ContainerId;
+use crate::plan::request::Request;
 
 /// So many findings are shown with the text around them: a person mends these first.
 const MOST_SHOWN: usize = 20;
@@ -88,8 +88,8 @@ struct Checked {
 }
 
 /// Errors: the command line is wrong. What is wrong with the bundle is in the answer.
-pub fn validate(validate: &Validate) -> Result<Answer, Error> {
-    let checked = match (check(validate), validate.format) {
+pub fn validate(global: &Global, validate: &Validate) -> Result<Answer, Error> {
+    let checked = match (check(validate, global.cgroup_driver()), validate.format) {
         (Ok(checked), _) => checked,
         (Err(error), ValidateFormat::Text) => return Err(error),
         (Err(error), ValidateFormat::Json) => {
@@ -107,7 +107,7 @@ pub fn validate(validate: &Validate) -> Result<Answer, Error> {
 }
 
 /// Errors: there is no text to check.
-fn check(validate: &Validate) -> Result<Checked, Error> {
+fn check(validate: &Validate, driver: Driver) -> Result<Checked, Error> {
     let source = match &validate.config {
         Some(dash) if dash == Path::new("-") => Source::from_standard_input(validate.bundle()),
         Some(file) => std::path::absolute(file)
@@ -122,12 +122,8 @@ fn check(validate: &Validate) -> Result<Checked, Error> {
         }
         Err(error) => return Err(error),
     };
-    let id = ContainerId::new("example").map_err(Error::Usage)?;
-    let master = match terminal_of(&source.spec) {
-        Terminal::None => Master::None,
-        Terminal::Pty { .. } => Master::Foreground,
-    };
-    let mut findings = match Bundle::check(&source, &Host::probe(), &id, &master) {
+    let request = Request::example(&source.spec, driver);
+    let mut findings = match Bundle::check(&source, &Host::probe(), &request) {
         Ok(bundle) => bundle.warnings,
         Err(Error::Config(error)) => error.findings.into_iter().map(|located| located.finding).collect(),
         Err(error) => return Err(error),

@@ -14,6 +14,8 @@
 //! child works, which opens no device but those of its plan: it is there before anything else can
 //! run in the cgroup, hook or program.
 
+mod inherited;
+
 use std::path::Path;
 
 use crate_run_sys::namespaces::flag;
@@ -22,7 +24,7 @@ use oci_spec::runtime::{LinuxResources, Mount, Spec};
 use crate::bundle::finding::{Finding, Pointer};
 use crate::cgroup::limits::{self, Moment};
 use crate::cgroup::memory::MemoryCheck;
-use crate::cgroup::{CgroupPath, Hierarchy, Setting, controllers, devices};
+use crate::cgroup::{CgroupPath, Driver, Hierarchy, Setting, controllers, devices};
 use crate::feature::identity::Identity;
 use crate::feature::namespaces::Namespaces;
 use crate::host::Host;
@@ -31,10 +33,19 @@ use crate::state::ContainerId;
 
 const FEATURE: &str = "cgroup";
 
+/// Where the container runs, and who makes that place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a directory of the hierarchy that the runtime makes.
+    Directory(CgroupPath),
+    /// Where the runtime itself runs: nothing is made, and nothing is written.
+    Inherited,
+}
+
 /// The container's cgroup and everything that is written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlGroup {
-    pub path: CgroupPath,
+    pub place: Place,
     pub settings: Vec<Setting>,
     /// The memory limits that must not lie below the use.
     pub memory_check: Option<MemoryCheck>,
@@ -42,25 +53,51 @@ pub struct ControlGroup {
     pub filter: Vec<u8>,
 }
 
+impl ControlGroup {
+    /// No cgroup of its own, and so nothing to write.
+    fn inherited() -> Self {
+        Self { place: Place::Inherited, settings: Vec::new(), memory_check: None, filter: Vec::new() }
+    }
+
+    /// The cgroup that is the container's own, if it has one.
+    pub fn path(&self) -> Option<&CgroupPath> {
+        match &self.place {
+            Place::Directory(path) => Some(path),
+            Place::Inherited => None,
+        }
+    }
+
+    /// The cgroup that the container sees as the root of its own cgroup namespace, as a path below the mount.
+    pub fn shown(&self) -> String {
+        match self.path() {
+            Some(path) => path.to_string(),
+            None => Hierarchy::own_cgroup().unwrap_or_default(),
+        }
+    }
+}
+
 fn resources(spec: &Spec) -> Option<&LinuxResources> {
     spec.linux().as_ref()?.resources().as_ref()
 }
 
-fn place(spec: &Spec) -> String {
+fn wanted_path(spec: &Spec) -> String {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref());
     path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Where the container's cgroup lies and what it says; all that is wrong if that cannot be.
-pub fn resolve(spec: &Spec, id: &ContainerId) -> Result<ControlGroup, Vec<Finding>> {
+pub fn resolve(spec: &Spec, id: &ContainerId, driver: Driver) -> Result<ControlGroup, Vec<Finding>> {
+    if driver == Driver::Disabled {
+        return Ok(ControlGroup::inherited());
+    }
     let failed = |error: crate::cgroup::CgroupError| {
         vec![Finding::error("/linux/cgroupsPath", error.to_string()).cure(error.cure().unwrap_or_default())]
     };
-    let place = place(spec);
-    let path = match place.starts_with('/') {
-        true => CgroupPath::absolute(&place)?,
+    let wanted = wanted_path(spec);
+    let path = match wanted.starts_with('/') {
+        true => CgroupPath::absolute(&wanted)?,
         // Only such a path starts where the runtime is.
-        false => CgroupPath::resolve(&place, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?)?,
+        false => CgroupPath::resolve(&wanted, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?)?,
     };
     let at = Pointer::from("/linux/resources");
     let settings = resources(spec).map(|resources| limits::settings(resources, &at)).unwrap_or_default();
@@ -70,11 +107,15 @@ pub fn resolve(spec: &Spec, id: &ContainerId) -> Result<ControlGroup, Vec<Findin
     })?;
     let memory = resources(spec).and_then(|resources| resources.memory().as_ref());
     let memory_check = memory.and_then(MemoryCheck::of);
-    Ok(ControlGroup { path, settings, memory_check, filter: filter.bytes() })
+    let place = Place::Directory(path);
+    Ok(ControlGroup { place, settings, memory_check, filter: filter.bytes() })
 }
 
-pub fn findings(spec: &Spec) -> Vec<Finding> {
-    let mut found = crate::cgroup::path::findings(&place(spec));
+pub fn findings(spec: &Spec, driver: Driver) -> Vec<Finding> {
+    let mut found = match driver {
+        Driver::Disabled => inherited::findings(spec, "--cgroup-manager disabled"),
+        _ => crate::cgroup::path::findings(&wanted_path(spec)),
+    };
     if let Some(resources) = resources(spec) {
         let at = Pointer::from("/linux/resources");
         found.extend(limits::findings(resources, &at));
@@ -86,7 +127,8 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
 
 /// Before the birth.
 pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
-    let create = HostAction::CreateCgroup { path: group.path.clone() };
+    let Place::Directory(path) = &group.place else { return };
+    let create = HostAction::CreateCgroup { path: path.clone() };
     plan.host(FEATURE, create, "the container is born inside it").at("/linux/cgroupsPath");
     let needed = limits::controllers(&group.settings);
     let wished = controllers::ACCOUNTING.into_iter().filter(|name| !needed.contains_key(name)).collect();
@@ -109,8 +151,16 @@ pub fn after_birth(group: &ControlGroup, plan: &mut Plan) {
 /// The user of the container who becomes the owner of its cgroup (config-linux.md, "Cgroup ownership"): with
 /// a new cgroup namespace, and a mount of it that is not read-only. `None` also where the runtime's own user,
 /// whose the new cgroup is anyway, is meant.
-pub fn owner(spec: &Spec, namespaces: &Namespaces, identity: &Identity, host: &Host) -> Option<u32> {
+pub fn owner(
+    group: &ControlGroup,
+    spec: &Spec,
+    namespaces: &Namespaces,
+    identity: &Identity,
+    host: &Host,
+) -> Option<u32> {
     let mut mounts = spec.mounts().iter().flatten();
+    // The cgroup of the runtime is not the runtime's to give away.
+    group.path()?;
     if !namespaces.makes(flag::CGROUP) || !mounts.any(is_writable_cgroup) {
         return None;
     }
@@ -138,6 +188,9 @@ pub fn delegate(owner: Option<u32>, plan: &mut Plan) {
 
 /// Before anything but the sealed child runs in the cgroup.
 pub fn filter_devices(group: &ControlGroup, plan: &mut Plan) {
+    if group.place == Place::Inherited {
+        return;
+    }
     let attach = HostAction::AttachDeviceFilter { program: group.filter.clone() };
     let why = "decides for each open and mknod of a device whether it is allowed";
     plan.host(FEATURE, attach, why).ahead().at("/linux/resources/devices");

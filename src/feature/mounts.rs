@@ -41,7 +41,6 @@ use oci_spec::runtime::{Mount as MountEntry, Spec};
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::bundle::text::c_text;
-use crate::cgroup::CgroupPath;
 use crate::feature::identity::{self, Identity};
 use crate::feature::namespaces::{self, Namespaces};
 use crate::plan::{Ids, Link};
@@ -202,8 +201,8 @@ impl<'s> Context<'s> {
     }
 }
 
-/// `cgroup` is that of the container.
-pub fn resolve(spec: &Spec, bundle: &Path, cgroup: &CgroupPath) -> Vec<Mount> {
+/// `cgroup` is that of the container, as a path below the mount of the hierarchy.
+pub fn resolve(spec: &Spec, bundle: &Path, cgroup: &str) -> Vec<Mount> {
     let context = Context::new(spec, bundle);
     let label = label(spec);
     let at = |index| Pointer::from("/mounts").index(index);
@@ -238,7 +237,7 @@ fn keep(mounts: &mut [Mount]) {
 }
 
 /// The same mount with what the rest of the configuration says to it.
-fn finished(mut mount: Mount, context: &Context, label: &str, cgroup: &CgroupPath) -> Mount {
+fn finished(mut mount: Mount, context: &Context, label: &str, cgroup: &str) -> Mount {
     if takes_label(&mount.kind) && !label.is_empty() {
         mount.options.data.push(format!("context={label}"));
         if let Kind::CopyUp(copy) = &mut mount.kind {
@@ -331,7 +330,7 @@ mod tests {
             "linux": { "mountLabel": "user:role:type:s0:c1,c2", "namespaces": [{ "type": "cgroup" }] },
         });
         let spec: Spec = serde_json::from_value(config).unwrap();
-        resolve(&spec, Path::new("/bundle"), &CgroupPath::absolute("/a").unwrap())
+        resolve(&spec, Path::new("/bundle"), "/a")
     }
 
     fn entry(target: &str, typ: &str, options: &[&str]) -> serde_json::Value {

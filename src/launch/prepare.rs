@@ -43,9 +43,9 @@ impl Launch<'_> {
     }
 
     pub(super) fn enable_controllers(&mut self, wished: &[&'static str]) -> Done {
-        let group = &self.bundle.cgroup;
-        let needed = &limits::controllers(&group.settings);
-        self.hierarchy()?.enable_controllers(&group.path, &Wanted { needed, wished })?;
+        let (Some(cgroup), Some(hierarchy)) = (&self.cgroup, &self.hierarchy) else { return Ok(()) };
+        let needed = &limits::controllers(&self.bundle.cgroup.settings);
+        hierarchy.enable_controllers(cgroup.path(), &Wanted { needed, wished })?;
         Ok(())
     }
 

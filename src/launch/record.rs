@@ -27,8 +27,11 @@ impl Launch<'_> {
     pub(super) fn record_intent(&mut self) -> Done {
         let creator = ProcessId::of(std::process::id() as i32);
         let Some(creator) = creator else { return Err(Cause::Said("/proc is not mounted".to_owned())) };
-        let path = &self.bundle.cgroup.path;
-        let cgroups_made = missing_levels(self.hierarchy()?, path)?;
+        let path = self.bundle.cgroup.path();
+        let cgroups_made = match path {
+            Some(path) => missing_levels(self.hierarchy()?, path)?,
+            None => Vec::new(),
+        };
         let resctrl_made = self.missing_resctrl_groups()?;
         let hooks = &self.bundle.hooks;
         let annotations = self.bundle.annotations.clone();
@@ -40,7 +43,7 @@ impl Launch<'_> {
             created: crate::cli::timestamp::rfc3339(std::time::SystemTime::now()),
             creator,
             process: None,
-            cgroup: Some(self.bundle.cgroup.path.to_string()),
+            cgroup: path.map(ToString::to_string),
             cgroups_made,
             resctrl_made,
             annotations,

@@ -112,7 +112,7 @@ fn explain(container: &Container, record: &Record, report: &Report) -> (Error, A
         let file = record.bundle.join("config.json");
         let source = Source::parse(record.bundle.clone(), file, container.config()?)?;
         let request = Request::of_record(container.id(), record);
-        let bundle = Bundle::check(&source, &Host::probe(), container.id(), &request.master)?;
+        let bundle = Bundle::check(&source, &Host::probe(), &request)?;
         let plan = compile(&bundle, &request);
         Ok((source, plan))
     };

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use oci_spec::runtime::Spec;
+
 use crate::bundle::path::OutsidePath;
+use crate::cgroup::Driver;
 use crate::feature::keyring::Keyring;
-use crate::feature::terminal::Master;
+use crate::feature::terminal::{self, Master, Terminal};
 use crate::state::{ContainerId, Record, Wanted};
 
 /// What the command wants, beside what the bundle says.
@@ -13,6 +16,8 @@ pub struct Request {
     pub id: ContainerId,
     pub gate: Gate,
     pub master: Master,
+    /// Who makes the cgroup.
+    pub cgroup_driver: Driver,
     /// How many descriptors from 3 on the program gets.
     pub preserved: u32,
     pub keyring: Keyring,
@@ -23,6 +28,30 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request for this and nothing more.
+    pub fn new(id: ContainerId, gate: Gate, master: Master) -> Self {
+        Self {
+            id,
+            gate,
+            master,
+            cgroup_driver: Driver::default(),
+            preserved: 0,
+            keyring: Keyring::Own,
+            pid_file: None,
+            pidfd_socket: None,
+        }
+    }
+
+    /// The request of a command that makes nothing, and only looks at a configuration.
+    pub fn example(spec: &Spec, cgroup_driver: Driver) -> Self {
+        let id = ContainerId::new("example").expect("a plain name");
+        let master = match terminal::resolve(spec) {
+            Terminal::None => Master::None,
+            Terminal::Pty { .. } => Master::Foreground,
+        };
+        Self { cgroup_driver, ..Self::new(id, Gate::Closed, master) }
+    }
+
     /// The request with which a container was made.
     pub fn of_record(id: &ContainerId, record: &Record) -> Self {
         let wanted = &record.wanted;
@@ -35,6 +64,7 @@ impl Request {
                 None if wanted.foreground => Master::Foreground,
                 None => Master::None,
             },
+            cgroup_driver: wanted.cgroup_driver,
             preserved: wanted.preserved,
             keyring: if wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own },
             pid_file: wanted.pid_file.as_ref().and_then(outside),
@@ -52,6 +82,7 @@ impl Request {
             },
             foreground: self.master == Master::Foreground,
             parked: self.gate == Gate::Closed,
+            cgroup_driver: self.cgroup_driver,
             preserved: self.preserved,
             inherits_keyring: self.keyring == Keyring::Inherited,
             pid_file: self.pid_file.as_ref().map(path),

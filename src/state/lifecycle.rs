@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::bundle::Source;
-use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Hierarchy};
+use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy};
 use crate::error::{Error, phrase};
 use crate::feature::rdt::{self, Class};
 use crate::feature::{cgroup, hooks};
@@ -47,8 +47,9 @@ pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Resul
         Reach::First => Err(Error::WrongState(format!("{}: {id}", phrase::NOT_RUNNING))),
     };
     let first = record.process.filter(|process| process.is_alive());
-    let everybody = signal == SIGKILL && (reach == Reach::All || !record.own_pids);
-    // Without a pid namespace of their own, processes outlive the first one.
+    // Without a pid namespace of their own, processes outlive the first one; without a cgroup it is the only
+    // one that is known.
+    let everybody = signal == SIGKILL && record.cgroup.is_some() && (reach == Reach::All || !record.own_pids);
     if everybody && (first.is_some() || outlived(&record)?) {
         return Ok(kill_all(&record)?);
     }
@@ -96,7 +97,11 @@ pub fn resume(store: &Store, id: &ContainerId) -> Result<(), Error> {
 }
 
 fn existing_cgroup(id: &ContainerId, record: &Record) -> Result<Cgroup, Error> {
-    cgroup_of(record)?.ok_or_else(|| Error::WrongState(format!("container {id} has no cgroup")))
+    let absent = || match record.cgroup {
+        Some(_) => format!("the cgroup of container {id} is gone"),
+        None => format!("container {id} has no cgroup of its own, so it cannot be frozen as a whole"),
+    };
+    cgroup_of(record)?.ok_or_else(|| Error::WrongState(absent()))
 }
 
 /// Is the container's cgroup told to be frozen?
@@ -152,9 +157,7 @@ pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<Str
 /// Ends what runs, removes the cgroup and then the directory, so that a command that dies before can be
 /// repeated. The poststop hooks come last: for them the container is deleted (runtime.md, Lifecycle).
 pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Error> {
-    if let Some(process) = record.process {
-        process.kill();
-    }
+    end(record)?;
     remove_cgroup(record)?;
     remove_resctrl_groups(record)?;
     let hooks = if record.hooks_later { later_hooks(container, record) } else { Ok(hooks::Hooks::default()) };
@@ -164,6 +167,19 @@ pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Er
         Err(error) => vec![format!("the poststop hooks could not be read: {error}")],
     };
     Ok(warnings)
+}
+
+/// Kills the first process. Where no cgroup tells when everybody is gone, its own end is waited for.
+fn end(record: &Record) -> Result<(), Error> {
+    let Some(process) = record.process else { return Ok(()) };
+    process.kill();
+    if record.cgroup.is_none() && !process.has_ended_within(DEATH.as_millis() as u64) {
+        return Err(Error::WrongState(format!(
+            "process {} was killed and has not ended in time",
+            process.pid
+        )));
+    }
+    Ok(())
 }
 
 fn remove_cgroup(record: &Record) -> Result<(), Error> {
@@ -215,9 +231,11 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
     let text = container.config().unwrap_or_default();
     let source = Source::parse("/".into(), container.path().join("config.json"), text);
     let source = source.ok();
-    let wanted = source.as_ref().and_then(|source| cgroup::resolve(&source.spec, container.id()).ok());
+    let wanted = source
+        .as_ref()
+        .and_then(|source| cgroup::resolve(&source.spec, container.id(), Driver::Cgroupfs).ok());
     let default = || CgroupPath::resolve("", container.id().as_str(), &Hierarchy::own_cgroup().ok()?).ok();
-    if let Some(path) = wanted.map(|group| group.path).or_else(default) {
+    if let Some(path) = wanted.and_then(|group| group.path().cloned()).or_else(default) {
         let hierarchy = Hierarchy::find()?;
         if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
             let deadline = Instant::now() + DEATH;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::cgroup::Driver;
 use crate::state::{ContainerId, ProcessId};
 
 /// The version of the OCI runtime specification that states are written for.
@@ -91,6 +92,9 @@ pub struct Wanted {
     pub console_socket: Option<PathBuf>,
     pub foreground: bool,
     pub parked: bool,
+    /// Who has made the cgroup.
+    #[serde(default)]
+    pub cgroup_driver: Driver,
     pub preserved: u32,
     pub inherits_keyring: bool,
     pub pid_file: Option<PathBuf>,

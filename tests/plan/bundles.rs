@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate_run::bundle::{Bundle, Source};
-use crate_run::feature::keyring::Keyring;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::plan::Plan;
@@ -25,8 +24,7 @@ pub struct Wish {
 /// What `create` wants.
 pub fn request() -> Request {
     let id = ContainerId::new("example").expect("a plain name");
-    let (gate, master, keyring) = (Gate::Closed, Master::None, Keyring::Own);
-    Request { id, gate, master, preserved: 0, keyring, pid_file: None, pidfd_socket: None }
+    Request::new(id, Gate::Closed, Master::None)
 }
 
 impl Wish {
@@ -47,7 +45,7 @@ impl Wish {
 
     pub fn bundle(&self) -> Bundle {
         let (source, request) = (self.source(), &self.request);
-        let checked = Bundle::check(&source, &self.host, &request.id, &request.master);
+        let checked = Bundle::check(&source, &self.host, request);
         let mut bundle = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.config));
         bundle.null_streams = self.null_streams;
         bundle

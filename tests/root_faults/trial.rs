@@ -9,7 +9,6 @@ use crate_run::bundle::finding::Pointer;
 use crate_run::bundle::path::OutsidePath;
 use crate_run::bundle::{Bundle, Source};
 use crate_run::feature::hooks::Hook;
-use crate_run::feature::keyring::Keyring;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::launch::Launch;
@@ -108,21 +107,15 @@ impl Trial {
     }
 
     fn request(&self) -> Request {
-        Request {
-            id: ContainerId::new(ID).expect("a good id"),
-            gate: self.gate,
-            master: Master::None,
-            preserved: 0,
-            keyring: Keyring::Own,
-            pid_file: OutsidePath::new(&self.root, "../pid".as_ref()),
-            pidfd_socket: None,
-        }
+        let id = ContainerId::new(ID).expect("a good id");
+        let pid_file = OutsidePath::new(&self.root, "../pid".as_ref());
+        Request { pid_file, ..Request::new(id, self.gate, Master::None) }
     }
 
     fn load(&self) -> (Source, Bundle) {
         let request = self.request();
         let source = Source::load(&self.bundle, None).expect("config.json");
-        let bundle = Bundle::check(&source, &Host::probe(), &request.id, &request.master);
+        let bundle = Bundle::check(&source, &Host::probe(), &request);
         let bundle = bundle.unwrap_or_else(|error| panic!("{error}"));
         (source, bundle)
     }

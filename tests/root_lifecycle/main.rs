@@ -6,6 +6,7 @@
 mod at_once;
 mod creator;
 mod delete;
+mod disabled;
 mod operations;
 mod run;
 mod states;

@@ -8,6 +8,7 @@ use crate_run::bundle::{Bundle, Source, names};
 use crate_run::error::Error;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
+use crate_run::plan::request::{Gate, Request};
 use crate_run::state::ContainerId;
 
 use crate::place::{Place, config};
@@ -18,7 +19,8 @@ fn is_good(text: &[u8]) -> bool {
     let file = PathBuf::from("/bundle/config.json");
     let checked = Source::parse(PathBuf::from("/bundle"), file, text.to_vec()).and_then(|source| {
         let id = ContainerId::new("example").expect("a plain name");
-        let bundle = Bundle::check(&source, &Host::for_tests(), &id, &Master::None)?;
+        let request = Request::new(id, Gate::Closed, Master::None);
+        let bundle = Bundle::check(&source, &Host::for_tests(), &request)?;
         in_order(&source.text, names::findings(&source.text));
         Ok(bundle)
     });

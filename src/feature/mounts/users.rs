@@ -6,7 +6,6 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::OutsidePath;
-use crate::cgroup::CgroupPath;
 use crate::feature::identity::Maps;
 use crate::feature::mounts::Instead;
 use crate::feature::namespaces::Namespaces;
@@ -18,7 +17,7 @@ use crate::plan::TreeChange;
 ///
 /// A cgroup namespace may also be one that was joined and belongs to others, or cgroup v1 may be in the way:
 /// then the directory of the container's own cgroup shows what its namespace would.
-pub fn instead(filesystem: &str, namespaces: &Namespaces, cgroup: &CgroupPath) -> Option<Instead> {
+pub fn instead(filesystem: &str, namespaces: &Namespaces, cgroup: &str) -> Option<Instead> {
     let outside = |path: &str| OutsidePath::new(Path::new("/"), Path::new(path));
     let joined_in_users = namespaces.has(flag::USER) && !namespaces.makes(flag::NETWORK);
     match filesystem {
@@ -79,15 +78,15 @@ mod tests {
     #[test]
     fn the_hosts_tree_stands_in_only_for_the_hosts_namespace() {
         let mut namespaces = Namespaces::default();
-        let cgroup = CgroupPath::absolute("/a/b").unwrap();
+        let cgroup = "/a/b";
         let outside = |path: &str| OutsidePath::new(Path::new("/"), Path::new(path)).unwrap();
-        assert_eq!(instead("sysfs", &namespaces, &cgroup), Some(Instead::Ready(outside("/sys"))));
-        assert_eq!(instead("proc", &namespaces, &cgroup), None);
+        assert_eq!(instead("sysfs", &namespaces, cgroup), Some(Instead::Ready(outside("/sys"))));
+        assert_eq!(instead("proc", &namespaces, cgroup), None);
         let hosts = Some(Instead::Ready(outside("/sys/fs/cgroup")));
-        assert_eq!(instead("cgroup2", &namespaces, &cgroup), hosts);
+        assert_eq!(instead("cgroup2", &namespaces, cgroup), hosts);
         namespaces.new = flag::NETWORK | flag::CGROUP;
-        assert_eq!(instead("sysfs", &namespaces, &cgroup), None);
+        assert_eq!(instead("sysfs", &namespaces, cgroup), None);
         let own = Some(Instead::Late(outside("/sys/fs/cgroup/a/b")));
-        assert_eq!(instead("cgroup2", &namespaces, &cgroup), own);
+        assert_eq!(instead("cgroup2", &namespaces, cgroup), own);
     }
 }
