@@ -82,3 +82,4 @@ pub mod netlink;
 pub mod plan;
 pub mod resctrl;
 pub mod state;
+pub mod update;

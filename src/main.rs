@@ -8,7 +8,7 @@ use crate_run::cli::args::{self, Invocation, Verb};
 use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
-use crate_run::cli::{create, doctor, exec, explain, features, inspect, making, run, validate};
+use crate_run::cli::{create, doctor, exec, explain, features, inspect, making, run, update, validate};
 use crate_run::error::Error;
 use crate_run::launch::start;
 use crate_run::state::lifecycle::{self, Manner, Reach};
@@ -73,6 +73,7 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
             Ok(0)
         }
         Verb::Exec(verb) => exec::exec(global, verb, log),
+        Verb::Update(verb) => update::update(global, verb, log),
         Verb::List(verb) => show(inspect::list(global, verb, log)?),
         Verb::Spec(verb) => {
             let audience = if verb.rootless { Audience::caller() } else { Audience::Root };

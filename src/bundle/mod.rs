@@ -15,7 +15,7 @@ pub mod numbers;
 pub mod path;
 mod refusal;
 mod size;
-mod source;
+pub(crate) mod source;
 pub mod span;
 pub mod text;
 mod typed;

@@ -25,7 +25,7 @@ pub(super) fn bundle(directory: &Path) -> Result<PathBuf, Error> {
 }
 
 /// All of a regular file. Anything else might never end, or never begin.
-pub(super) fn read(file: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error| Error::file("read the configuration", file, error);
     // A FIFO would make open(2) wait for its writer, a terminal would become ours.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
@@ -43,7 +43,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// All that comes until the end.
-pub(super) fn read_standard_input() -> Result<Vec<u8>, Error> {
+pub(crate) fn read_standard_input() -> Result<Vec<u8>, Error> {
     let failed = |error| Error::file("read the configuration", Path::new("from standard input"), error);
     let input = rustix::io::dup(std::io::stdin()).map_err(|errno| failed(errno.into()))?;
     whole(File::from(input), 0).map_err(failed)

@@ -122,6 +122,14 @@ impl Cgroup {
         }
     }
 
+    /// How much memory and how much swap is in use, in bytes; 0 for what this kernel does not count.
+    pub fn memory_in_use(&self) -> Result<(u64, u64), CgroupError> {
+        let bytes = |file| -> Result<u64, CgroupError> {
+            Ok(self.read_file(file)?.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        };
+        Ok((bytes("memory.current")?, bytes("memory.swap.current")?))
+    }
+
     /// Why clone3(2) with `CLONE_INTO_CGROUP` failed with `errno`, when the cgroup is the reason (clone(2)).
     pub fn why_not_born(&self, errno: i32) -> Option<String> {
         const REASONS: [(Errno, &str); 5] = [

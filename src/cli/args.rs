@@ -15,8 +15,10 @@ use super::usage::Reply;
 use super::{argv, signal};
 
 mod exec;
+mod update;
 
 pub use exec::{Exec, User};
+pub use update::Update;
 
 /// One command line, understood.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ const VERBS: &[(&str, Define)] = &[
     ("resume", Resume::augment_args),
     ("delete", Delete::augment_args),
     ("exec", Exec::augment_args),
+    ("update", Update::augment_args),
     ("list", List::augment_args),
     ("spec", Spec::augment_args),
     ("explain", Explain::augment_args),
@@ -100,6 +103,7 @@ pub enum Verb {
     Resume(Resume),
     Delete(Delete),
     Exec(Exec),
+    Update(Update),
     List(List),
     Spec(Spec),
     Explain(Explain),

@@ -16,6 +16,7 @@ pub mod run;
 pub mod signal;
 pub mod spec;
 pub mod timestamp;
+pub mod update;
 pub mod usage;
 pub mod validate;
 pub mod version;

@@ -155,7 +155,8 @@ fn name_fault(name: &str) -> Option<&'static str> {
     }
 }
 
-fn schema_finding(schema: &str, at: Pointer) -> Option<Finding> {
+/// What is wrong with this line for the member of `linux.intelRdt` at this place.
+pub fn schema_finding(schema: &str, at: Pointer) -> Option<Finding> {
     let field = at.as_str().strip_prefix("/linux/intelRdt/").unwrap_or_default().to_owned();
     let error = |message: String, cure: &str| Some(Finding::error(at.clone(), message).cure(cure));
     let warning = |message: String, cure: &str| Some(Finding::warning(at.clone(), message).cure(cure));

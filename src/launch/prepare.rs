@@ -51,11 +51,8 @@ impl Launch<'_> {
 
     pub(super) fn check_memory_use(&self, limits: MemoryCheck) -> Done {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        let bytes = |file| -> Result<u64, Cause> {
-            // A kernel that does not count swap has no use of it.
-            Ok(cgroup.read_file(file)?.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
-        };
-        let refusal = limits.refusal(bytes("memory.current")?, bytes("memory.swap.current")?);
+        let (memory, swap) = cgroup.memory_in_use()?;
+        let refusal = limits.refusal(memory, swap);
         refusal.map_or(Ok(()), |said| Err(Cause::Said(said)))
     }
 

@@ -76,6 +76,13 @@ pub fn difference(asked: &str, schemata: &str, step: u64) -> Option<Difference> 
     (!agrees).then(|| Difference::Other(text.trim().to_owned()))
 }
 
+/// The line of this `schemata` file for the resource of `like`, in the form in which it can be written.
+pub fn line_for(like: &str, schemata: &str) -> Option<String> {
+    let resource = Line::read(like)?.resource;
+    let is_it = |text: &&str| Line::read(text).is_some_and(|line| line.resource == resource);
+    schemata.lines().find(is_it).map(|text| text.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -222,6 +222,12 @@ impl Tree {
         Ok(())
     }
 
+    /// What the group has now for the resource of this line; `None` if it has no line for it.
+    pub fn line(&self, group: &Group, like: &str) -> Result<Option<String>, ResctrlError> {
+        let read = self.root.beneath(&group.0).and_then(|it| it.read("schemata"));
+        Ok(schema::line_for(like, &read.map_err(self.failed("read", group))?))
+    }
+
     /// Writes one line of `schemata`.
     pub fn write_line(&self, group: &Group, line: &str) -> Result<(), ResctrlError> {
         let written = self.root.beneath(&group.0).and_then(|it| it.write("schemata", &format!("{line}\n")));

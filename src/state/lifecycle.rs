@@ -118,7 +118,7 @@ fn kill_all(record: &Record) -> Result<(), CgroupError> {
     }
 }
 
-fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
+pub(crate) fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
     let path = record.cgroup.as_deref().and_then(|path| CgroupPath::absolute(path).ok());
     match path {
         Some(path) => Cgroup::open(&Hierarchy::find()?, &path),

@@ -206,13 +206,19 @@ impl Container {
             .map_err(|error| Error::file("save the container's configuration", &path, error))
     }
 
+    /// Replaces the copy of the configuration: who reads it meanwhile gets the old one or the new one, whole.
+    pub fn replace_config(&self, text: &[u8]) -> Result<(), Error> {
+        let path = self.path.join(CONFIG);
+        replace(&path, &self.path.join("config.new"), text)
+            .map_err(|error| Error::file("save the container's configuration", &path, error))
+    }
+
     /// Replaces the record.
     pub fn save(&self, record: &Record) -> Result<(), Error> {
         let (path, new) = (self.path.join(RECORD), self.path.join("state.new"));
         let failed = |error| Error::file("write the container's state", &path, error);
         let text = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
-        let mut file = File::create(&new).map_err(failed)?;
-        file.write_all(&text).and_then(|()| put_in_place(&new, &path)).map_err(failed)
+        replace(&path, &new, &text).map_err(failed)
     }
 
     /// Reads the record.
@@ -263,6 +269,12 @@ impl Container {
             _ => Ok(()),
         }
     }
+}
+
+/// Writes the file `new` and puts it in the place of `path`.
+fn replace(path: &Path, new: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(new)?;
+    file.write_all(text).and_then(|()| put_in_place(new, path))
 }
 
 /// Gives a new file the name of an old one, in one moment (rename(2)). They are exchanged and the old one is
