@@ -110,7 +110,7 @@ mod tests {
             (&["frob"][..], "unknown command \"frob\"; see crate-run --help"),
             (
                 &["delte", "x"],
-                "unknown command \"delte\" (did you mean create or delete?); see crate-run --help",
+                "unknown command \"delte\" (did you mean create or update or delete?); see crate-run --help",
             ),
             (&["--debug"], "missing argument: a command; see crate-run --help"),
             (&["--frob", "state", "x"], "unknown flag --frob; see crate-run --help"),
