@@ -12,10 +12,10 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build rootfs run run-vm test test-host clauses as-root oracle lint bench fuzz clean
+.PHONY: help setup build rootfs run run-vm test test-host test-engines clauses as-root oracle lint bench fuzz clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the other targets need (Debian and Ubuntu packages, Rust targets)
 	@.ci/setup
@@ -49,6 +49,11 @@ test: build rootfs ## run every test; those that need root or cgroup v2 run in t
 
 test-host: as-root build rootfs ## run the tests that need root on this host (as root)
 	@tests/machine/root-tests host
+
+test-engines: build rootfs ## run crate-run under real engines and systemd, in a Debian machine (root builds it)
+	@.ci/setup engines
+	@$(SUDO) env PATH="$$PATH" CARGO_TARGET_DIR="$(abspath $(TARGET))" tests/machine/debian build
+	@tests/machine/root-tests debian $(PROGRAM) $(FILTER)
 
 clauses: ## is each clause of the OCI runtime specification proved by a test that passed? (runtime-spec/)
 	@cargo run --quiet --package crate-run-clauses -- $(TARGET)/test-records
