@@ -44,10 +44,13 @@ pub struct MemoryEvents {
 }
 
 impl Cgroup {
-    /// Whether processes live in it, and whether they stand still.
+    /// Whether processes live in it, and whether they stand still. Neither, if it has been removed meanwhile.
     pub fn events(&self) -> Result<Events, CgroupError> {
-        let text = self.directory.read("cgroup.events");
-        text.map(|text| parse_events(&text)).map_err(|errno| self.read_error("cgroup.events", errno))
+        match self.directory.read("cgroup.events") {
+            Ok(text) => Ok(parse_events(&text)),
+            Err(errno) if is_gone(errno) => Ok(Events::default()),
+            Err(errno) => Err(self.read_error("cgroup.events", errno)),
+        }
     }
 
     /// The counters of the memory controller; `None` when it is not enabled here.
@@ -62,8 +65,11 @@ impl Cgroup {
         if !self.events()?.populated {
             return Ok(());
         }
-        self.write_file("cgroup.kill", "1")?;
-        self.wait_until_empty(deadline)
+        match self.write_file("cgroup.kill", "1") {
+            // Somebody else has removed it meanwhile.
+            Err(_) if !self.events()?.populated => Ok(()),
+            written => written.and_then(|()| self.wait_until_empty(deadline)),
+        }
     }
 
     /// Waits until no process lives in the cgroup or below it.
@@ -107,15 +113,15 @@ impl Cgroup {
         deadline: Instant,
         done: impl Fn(&Events) -> bool,
     ) -> Result<(), CgroupError> {
-        let file = self
-            .directory
-            .file("cgroup.events", OFlags::RDONLY)
-            .map_err(|errno| self.read_error("cgroup.events", errno))?;
+        let file = match self.directory.file("cgroup.events", OFlags::RDONLY) {
+            Ok(file) => file,
+            Err(errno) if is_gone(errno) && done(&Events::default()) => return Ok(()),
+            Err(errno) => return Err(self.read_error("cgroup.events", errno)),
+        };
         loop {
             let events = match read_whole(file.as_fd()) {
                 Ok(text) => parse_events(&text),
-                // The cgroup was removed: nothing lives there and nothing stands still.
-                Err(Errno::NODEV) if done(&Events::default()) => return Ok(()),
+                Err(errno) if is_gone(errno) && done(&Events::default()) => return Ok(()),
                 Err(errno) => return Err(self.read_error("cgroup.events", errno)),
             };
             if done(&events) {
@@ -128,6 +134,12 @@ impl Cgroup {
             wait_for_change(&file, left).map_err(|errno| self.read_error("cgroup.events", errno))?;
         }
     }
+}
+
+/// Has the cgroup been removed? Nothing lives there then, and nothing stands still. ENOENT: its files cannot be
+/// opened; ENODEV: one that was open cannot be read.
+fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::NODEV)
 }
 
 /// Sleeps until `cgroup.events`, which was read before, changes, or until `longest` is over.

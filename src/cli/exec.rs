@@ -44,7 +44,11 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     making::fit_terminal(&mut bundle, &request.master);
     let plan = enter(&bundle, &request, &door);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
-    making::make(&mut launch, log)?;
+    making::make(&mut launch, log).map_err(|error| match process.is_ending() {
+        // Whatever failed: the container has ended meanwhile, and everything in it.
+        true => refused("stopped", &container),
+        false => error,
+    })?;
     let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
     let terminal = launch.line.take().and_then(|line| line.terminal);
     attend(watch, born.pid, &born.pidfd, terminal)
@@ -52,15 +56,17 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
 
 /// The container's first process, if a program may be started beside it.
 fn running(container: &Container, record: &Record, exec: &Exec) -> Result<ProcessId, Error> {
-    let refused =
-        |what: &str| Err(Error::WrongState(format!("cannot exec in a {what} container: {}", container.id())));
     match (container.status(record), record.process) {
         (Status::Created | Status::Running, Some(process)) => Ok(process),
         (Status::Paused, Some(process)) if exec.ignore_paused => Ok(process),
-        (Status::Creating, _) => refused("creating"),
-        (Status::Paused, _) => refused("paused"),
-        _ => refused("stopped"),
+        (Status::Creating, _) => Err(refused("creating", container)),
+        (Status::Paused, _) => Err(refused("paused", container)),
+        _ => Err(refused("stopped", container)),
     }
+}
+
+fn refused(what: &str, container: &Container) -> Error {
+    Error::WrongState(format!("cannot exec in a {what} container: {}", container.id()))
 }
 
 fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Result<Door, Error> {

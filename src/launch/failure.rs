@@ -89,7 +89,10 @@ fn silence(death: Death) -> StepError {
             "container init was OOM-killed (memory limit too low?)",
             "raise linux.resources.memory.limit; a container needs about 1 MiB to be set up",
         ),
-        Death::Unexplained => ("the container's first process was killed while it was set up", ""),
+        Death::Unexplained => (
+            "the container's first process was killed while it was set up",
+            "whoever kills the cgroup does that: kill --all, delete --force, the host for want of memory",
+        ),
     };
     StepError { known: Some(known.to_owned()), cure: cure.to_owned(), ..StepError::default() }
 }

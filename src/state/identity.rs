@@ -17,14 +17,20 @@ pub struct ProcessId {
 impl ProcessId {
     /// The process that has this number now; `None` when there is none.
     pub fn of(pid: i32) -> Option<Self> {
-        let (_, started) = state_and_start(pid)?;
+        let Stat { started, .. } = Stat::read(pid)?;
         Some(Self { pid, started })
     }
 
     /// Is it still there? A zombie has ended.
     pub fn is_alive(&self) -> bool {
-        state_and_start(self.pid)
-            .is_some_and(|(state, started)| started == self.started && !"ZX".contains(state))
+        Stat::read(self.pid).is_some_and(|stat| stat.started == self.started && !"ZX".contains(stat.state))
+    }
+
+    /// Has it ended, or begun to? Its namespaces can be entered no more then, and its cgroup may be gone.
+    pub fn is_ending(&self) -> bool {
+        !Stat::read(self.pid).is_some_and(|stat| {
+            stat.started == self.started && !"ZX".contains(stat.state) && stat.flags & PF_EXITING == 0
+        })
     }
 
     /// A descriptor for it, which no other process can take over; `None` when it has ended.
@@ -64,19 +70,33 @@ fn raw_fd(fd: &OwnedFd) -> crate_run_sys::Fd {
     crate_run_sys::Fd(fd.as_raw_fd())
 }
 
-/// State letter and start time from /proc/PID/stat. The name in parentheses may hold anything, so the fields
-/// are counted from the last one that closes.
-fn state_and_start(pid: i32) -> Option<(char, u64)> {
-    let file = open(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    // Longer than any line of this file: 52 numbers and a name of 16 bytes.
-    let mut stat = [0; 1280];
-    let length = rustix::io::read(&file, &mut stat).ok()?;
-    let stat = &stat[..length];
-    let rest = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
-    let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    // Field 3 was the state; 22 is the start.
-    Some((state, fields.nth(18)?.parse().ok()?))
+/// PF_EXITING of linux/sched.h: the process is in exit(2), or killed and on its way.
+const PF_EXITING: u32 = 4;
+
+/// What /proc/PID/stat says.
+struct Stat {
+    /// Field 3.
+    state: char,
+    /// Field 9: PF_* of linux/sched.h.
+    flags: u32,
+    /// Field 22.
+    started: u64,
+}
+
+impl Stat {
+    /// The name in parentheses may hold anything, so the fields are counted from the last one that closes.
+    fn read(pid: i32) -> Option<Self> {
+        let file = open(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        // Longer than any line of this file: 52 numbers and a name of 16 bytes.
+        let mut stat = [0; 1280];
+        let length = rustix::io::read(&file, &mut stat).ok()?;
+        let stat = &stat[..length];
+        let rest = &stat[stat.iter().rposition(|byte| *byte == b')')? + 1..];
+        let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let flags = fields.nth(5)?.parse().ok()?;
+        Some(Self { state, flags, started: fields.nth(12)?.parse().ok()? })
+    }
 }
 
 #[cfg(test)]
@@ -86,9 +106,9 @@ mod tests {
     #[test]
     fn a_process_knows_itself_and_no_other() {
         let own = ProcessId::of(std::process::id() as i32).unwrap();
-        assert!(own.is_alive() && own.open().is_some());
+        assert!(own.is_alive() && !own.is_ending() && own.open().is_some());
         let other = ProcessId { started: own.started + 1, ..own };
-        assert!(!other.is_alive() && other.open().is_none() && other.signal(0).is_none());
+        assert!(!other.is_alive() && other.is_ending() && other.open().is_none() && other.signal(0).is_none());
         assert!(ProcessId::of(0).is_none());
     }
 }

@@ -149,8 +149,13 @@ fn lock(path: &Path) -> Result<Option<OwnedFd>, Error> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::file("open the container's directory", path, error)),
         };
-        wait_for(&directory, deadline)
-            .map_err(|errno| Error::file("lock the container's directory", path, errno.into()))?;
+        wait_for(&directory, deadline).map_err(|errno| match errno {
+            rustix::io::Errno::WOULDBLOCK => {
+                let id = path.file_name().unwrap_or_default().to_string_lossy();
+                Error::WrongState(format!("another command is still at work on container {id}"))
+            }
+            errno => Error::file("lock the container's directory", path, errno.into()),
+        })?;
         // It may have been deleted, and made again, while we waited: then we have the lock of nothing.
         if is_at(&directory, path) {
             return Ok(Some(directory.into()));
@@ -196,7 +201,14 @@ impl Container {
     /// The copy of the configuration.
     pub fn config(&self) -> Result<Vec<u8>, Error> {
         let path = self.path.join(CONFIG);
-        fs::read(&path).map_err(|error| Error::file("read the container's configuration", &path, error))
+        match fs::read(&path) {
+            Ok(text) => Ok(text),
+            // Deleted by another command, after this one had looked at the record.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.path.exists() => {
+                Err(Error::NotFound { id: self.id.to_string() })
+            }
+            Err(error) => Err(Error::file("read the container's configuration", &path, error)),
+        }
     }
 
     /// Keeps a copy of the configuration.
