@@ -7,15 +7,17 @@
 #[allow(dead_code)]
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Pid, WaitOptions, waitpid};
 use serde_json::{Value, json};
 
-use world::{DEADLINE, World};
+use world::{DEADLINE, World, inventory};
 
 const LAUNCHERS: u64 = 16;
 const IDS: [&str; 4] = ["red", "green", "blue", "black"];
@@ -44,6 +46,7 @@ const COMMANDS: &[(u32, &[&str])] = &[
 const MOMENTS: &[&str] = &[
     "does not exist",
     "already exists",
+    "another command is still at work on container",
     "container not running",
     "container not paused",
     "cannot start",
@@ -87,6 +90,39 @@ struct Field {
     /// For each id a bundle that stays, and one that ends at once.
     bundles: BTreeMap<&'static str, [PathBuf; 2]>,
     outputs: PathBuf,
+    children: Children,
+}
+
+/// The launchers' own children. All others are orphans of containers, which nobody else will bury.
+#[derive(Default)]
+struct Children(Mutex<BTreeSet<u32>>);
+
+impl Children {
+    fn own(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, command: &mut Command) -> Child {
+        let mut own = self.own();
+        let child = command.spawn().expect("crate-run starts");
+        own.insert(child.id());
+        child
+    }
+
+    fn forget(&self, child: &Child) {
+        self.own().remove(&child.id());
+    }
+
+    /// A program that came into a pid namespace from outside keeps its first process from ending as long as
+    /// nobody buries it (pid_namespaces(7)).
+    fn bury_orphans(&self) {
+        let own = self.own();
+        for pid in inventory::descendants() {
+            if !own.contains(&(pid as u32)) {
+                let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+            }
+        }
+    }
 }
 
 /// One command that was given.
@@ -106,6 +142,8 @@ impl Given {
             None => fault("hangs"),
             Some(0) => None,
             Some(1 | 255) if self.said.contains("panicked") => fault("panicked"),
+            // What is deleted meanwhile is passed over.
+            Some(_) if self.verb == "list" => fault("no list"),
             Some(1 | 255) if MOMENTS.iter().any(|moment| self.said.contains(moment)) => None,
             // The program itself was killed: SIGKILL, SIGTERM.
             Some(137 | 143) if foreground => None,
@@ -128,7 +166,7 @@ impl Field {
         command.arg("--root").arg(&self.root).args(words.iter().map(|word| place(word)));
         let open = std::fs::File::create(&said).expect("a file for what it says");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(open);
-        let mut child = command.spawn().expect("crate-run starts");
+        let mut child = self.children.spawn(&mut command);
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
             match child.try_wait().expect("a child of ours") {
@@ -143,6 +181,7 @@ impl Field {
             let _ = child.kill();
             let _ = child.wait();
         }
+        self.children.forget(&child);
         let said = std::fs::read_to_string(&said).unwrap_or_default() + &situation;
         Given { line: format!("{words:?} on {id}"), verb: words[0], status, said }
     }
@@ -198,6 +237,7 @@ fn field(world: &World) -> Field {
         cgroup: Path::new(world::CGROUPS).join(&world.tag),
         bundles: IDS.into_iter().map(pair).collect(),
         outputs,
+        children: Children::default(),
     }
 }
 
@@ -209,6 +249,10 @@ fn sixteen_launchers_leave_nothing() {
     let seconds = number("SOAK_SECONDS").unwrap_or(60);
     println!("SOAK_SEED={seed}, for {seconds} s");
     let field = field(&world);
+    // The state directory is there from now on: without it `list` is an error.
+    for words in [&["create", "--bundle", "BUNDLE", "ID"][..], &["delete", "ID"]] {
+        assert_eq!(field.give(words, IDS[0], LAUNCHERS).status, Some(0), "{words:?}");
+    }
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut ends, mut faults) = (BTreeMap::<String, usize>::new(), Vec::new());
     thread::scope(|scope| {
@@ -220,6 +264,7 @@ fn sixteen_launchers_leave_nothing() {
         // Who has started a program in a container that was then paused, or waits for one that sleeps, is
         // waiting still: the end of the containers ends them.
         while launchers.iter().any(|launcher| !launcher.is_finished()) {
+            field.children.bury_orphans();
             if Instant::now() > end {
                 let forced = |id| field.give(&["delete", "--force", "ID"], id, LAUNCHERS);
                 faults.extend(IDS.into_iter().filter_map(|id| forced(id).fault()));

@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use crate_run_sys::{host, process};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::cgroup::Hierarchy;
@@ -52,7 +53,7 @@ impl Launch<'_> {
         left.extend(self.moved.drain(..).rev().filter_map(Moved::move_back));
         let was_born = self.newborn.is_some();
         if let Some(born) = self.newborn.take() {
-            end(&born);
+            left.extend(end(&born));
         }
         let _ = self.return_to_own_time();
         if let Some(cgroup) = self.cgroup.take() {
@@ -87,8 +88,17 @@ impl Launch<'_> {
     }
 }
 
-/// Kills the newborn and reaps it.
-fn end(born: &Born) {
+/// Kills the newborn and reaps it. The first process of a pid namespace ends after all others in there, and one
+/// that came in by `exec` only when its own parent has reaped it (pid_namespaces(7)): that may take for ever.
+fn end(born: &Born) -> Option<String> {
     let _ = rustix::process::pidfd_send_signal(&born.pidfd, rustix::process::Signal::KILL);
-    let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
+    match process::readable_within(host::borrowed(&born.pidfd), Some(END.as_millis() as u64)) {
+        Ok(false) => {
+            Some(format!("process {} is killed, and has not ended after {} s", born.pid, END.as_secs()))
+        }
+        _ => {
+            let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
+            None
+        }
+    }
 }

@@ -108,7 +108,9 @@ mod tests {
         let own = ProcessId::of(std::process::id() as i32).unwrap();
         assert!(own.is_alive() && !own.is_ending() && own.open().is_some());
         let other = ProcessId { started: own.started + 1, ..own };
-        assert!(!other.is_alive() && other.is_ending() && other.open().is_none() && other.signal(0).is_none());
+        assert!(
+            !other.is_alive() && other.is_ending() && other.open().is_none() && other.signal(0).is_none()
+        );
         assert!(ProcessId::of(0).is_none());
     }
 }
