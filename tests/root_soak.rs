@@ -4,7 +4,6 @@
 //! Sixteen launchers give random commands to four names for a minute (`SOAK_SECONDS`). What they do follows
 //! from one number, which is printed; with `SOAK_SEED` it is the same again, as far as chance allows.
 
-#[allow(dead_code)]
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,7 +191,7 @@ impl Field {
             let text = std::fs::read_to_string(self.cgroup.join(id).join(file)).unwrap_or_default();
             format!("{file}: {:?}; ", text.trim())
         };
-        let files = ["cgroup.procs", "cgroup.freeze", "cgroup.events"].map(|file| cgroup(file));
+        let files = ["cgroup.procs", "cgroup.freeze", "cgroup.events"].map(cgroup);
         let record = std::fs::read_to_string(self.root.join(id).join("state.json")).unwrap_or_default();
         files.concat() + &record
     }
