@@ -1,5 +1,7 @@
 //! Facts about the machine, as far as a plan depends on them. Tests make their own.
 
+mod powers;
+
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -12,6 +14,8 @@ use crate::feature::namespaces::{file_of, open_of_kind};
 use crate::netlink::{self, Link};
 use crate::resctrl;
 
+pub use powers::Powers;
+
 /// The oldest kernel that has everything crate-run uses: mount_setattr(2) with all its attributes,
 /// cgroup.kill.
 pub const OLDEST_KERNEL: (u32, u32) = (5, 14);
@@ -23,10 +27,16 @@ pub struct Host {
     pub kernel: (u32, u32),
     /// Effective user of the runtime.
     pub euid: u32,
+    /// Its effective group.
+    pub egid: u32,
+    /// What the runtime itself may do.
+    pub powers: Powers,
     /// Capabilities that the runtime can grant: its own bounding set and what it may do itself.
     grantable: u64,
     /// The runtime's own user namespace is not the first one: it has no power over devices.
     pub nested: bool,
+    /// In its user namespace setgroups(2) is denied for good: nobody loses or gets a supplementary group.
+    pub keeps_groups: bool,
     /// The kernel has SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: Linux 5.19, or older with a patch.
     pub killable_notification: bool,
     /// Where the runtime's own namespaces are listed; `None` where the kernel is not to be asked for more.
@@ -42,12 +52,16 @@ impl Host {
     pub fn probe() -> Self {
         let release = rustix::system::uname();
         let kernel = version(&release.release().to_string_lossy());
+        let (sets, nested) = (credentials::capabilities().ok(), in_user_namespace());
         Self {
             kernel,
             killable_notification: kernel >= (5, 19) || credentials::has_killable_notification(),
             euid: rustix::process::geteuid().as_raw(),
-            grantable: grantable(),
-            nested: in_user_namespace(),
+            egid: rustix::process::getegid().as_raw(),
+            powers: Powers::of(sets, nested),
+            grantable: grantable(sets.map_or(0, |sets| sets.permitted)),
+            nested,
+            keeps_groups: nested && denies_groups("/proc/self"),
             namespaces: Some("/proc/self/ns"),
             modules: modules(),
             resctrl: OnceCell::new(),
@@ -59,6 +73,9 @@ impl Host {
         Self {
             kernel: (6, 12),
             euid: 0,
+            egid: 0,
+            powers: Powers::ALL,
+            keeps_groups: false,
             grantable: (1 << 41) - 1,
             nested: false,
             killable_notification: true,
@@ -66,6 +83,16 @@ impl Host {
             modules: vec!["apparmor", "selinux"],
             resctrl: Some("/sys/fs/resctrl".into()).into(),
         }
+    }
+
+    /// The same machine seen by an ordinary user, for tests.
+    pub fn for_user(id: u32) -> Self {
+        Self { euid: id, egid: id, powers: Powers::NONE, ..Self::for_tests() }
+    }
+
+    /// Is anybody to be asked what this machine has? Not in tests.
+    pub fn can_be_asked(&self) -> bool {
+        self.namespaces.is_some()
     }
 
     /// The mount point of resctrl.
@@ -125,11 +152,16 @@ fn version(release: &str) -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-fn grantable() -> u64 {
+/// Does the user namespace of the process behind this directory of /proc deny setgroups(2)
+/// (user_namespaces(7))?
+pub fn denies_groups(process: &str) -> bool {
+    std::fs::read_to_string(format!("{process}/setgroups")).is_ok_and(|word| word.trim() == "deny")
+}
+
+fn grantable(permitted: u64) -> u64 {
     let bounding = (0..64)
         .map_while(|capability| credentials::bounding_has(capability).ok().map(|has| (capability, has)))
         .fold(0, |mask, (capability, has)| if has { mask | 1 << capability } else { mask });
-    let permitted = credentials::capabilities().map_or(0, |sets| sets.permitted);
     // A runtime without privileges grants what its user namespace gives it: everything that is known.
     if permitted == 0 { bounding } else { bounding & permitted }
 }

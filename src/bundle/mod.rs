@@ -108,7 +108,7 @@ impl Bundle {
             return Err(source.error(found));
         };
         let mounts = mounts::resolve(spec, directory, &cgroup.shown());
-        let identity = identity::resolve(spec, &namespaces);
+        let identity = identity::resolve(spec, &namespaces).on(host, real_maps.as_ref());
         let process = process::resolve(spec);
         let environment = process::added_environment(spec, &rootfs, identity.uid);
         let hooks = hooks::resolve(spec, &process.whole_environment(&environment));
@@ -165,7 +165,7 @@ fn findings(
     let mut found = Vec::new();
     found.extend(rootfs::findings(spec, directory));
     found.extend(namespaces::findings(spec, namespaces));
-    found.extend(identity::findings(source, namespaces, real_maps));
+    found.extend(identity::findings(source, namespaces, real_maps, host));
     found.extend(time::findings(spec, namespaces));
     found.extend(mounts::findings(spec, directory, host));
     found.extend(devices::findings(source, namespaces, host));

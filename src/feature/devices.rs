@@ -28,7 +28,7 @@ use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::feature::mounts::{self, Mount};
-use crate::feature::namespaces::Namespaces;
+use crate::feature::namespaces::{Cloner, Namespaces};
 use crate::host::Host;
 use crate::plan::{HostAction, Link, Plan, TreeChange};
 
@@ -150,7 +150,7 @@ pub fn resolve(spec: &Spec, mounts: &[Mount], namespaces: &Namespaces, host: &Ho
 
 /// Without power over the first user namespace nobody makes a device node (mknod(2)).
 fn are_lent(namespaces: &Namespaces, host: &Host) -> bool {
-    namespaces.has(flag::USER) || host.nested
+    namespaces.has(flag::USER) || host.nested || !host.powers.administers
 }
 
 /// Where the host has this device: under the same path, by its number, or somewhere in /dev itself.
@@ -177,12 +177,15 @@ fn outside(path: &str) -> Option<OutsidePath> {
 }
 
 /// Before the birth: clones the host's nodes that are lent. A slot or none for each node.
-pub fn prepare(devices: &Devices, plan: &mut Plan) -> Vec<Option<Slot>> {
+pub fn prepare(devices: &Devices, namespaces: &Namespaces, plan: &mut Plan) -> Vec<Option<Slot>> {
     devices
         .nodes
         .iter()
         .map(|node| {
             let source = node.lent.clone()?;
+            if namespaces.cloner == Cloner::Child {
+                return Some(Slot::LENT);
+            }
             let slot = plan.new_slot();
             let (link, change) = (Link::Followed, TreeChange::default());
             let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot };
@@ -198,6 +201,11 @@ pub fn steps(devices: &Devices, lent: &[Option<Slot>], plan: &mut Plan) {
         let (path, mode, device) = (node.path.text(), node.mode, node.device);
         let (operation, why) = match (tree, &node.at) {
             (Some(tree), _) => {
+                if let (Slot::LENT, Some(source)) = (*tree, &node.lent) {
+                    let clone = Operation::CloneFile { source: source.text(), tree: Slot::LENT };
+                    let why = "mknod(2) is refused in a user namespace, so the host's node is lent";
+                    plan.child(FEATURE, clone, why).at.clone_from(&node.at);
+                }
                 let lend = Operation::LendDevice { tree: *tree, path, mode, device };
                 (lend, "the node of the host, with the mode and the owner that it has there")
             }

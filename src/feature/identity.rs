@@ -11,6 +11,10 @@
 //! - Maps before anything the child does: it waits for them before it becomes the sealed program.
 //! - setgroups, then setresgid, then setresuid: each takes away the right to do the one before it.
 //!
+//! An ordinary user may map his own ids, and more of them with the help of newuidmap(1): see `writer`. Where
+//! setgroups(2) is denied, as it must be before he maps his own group, the supplementary groups of the caller
+//! stay: they can be neither dropped nor given, which is told when some are asked for.
+//!
 //! A user namespace that is joined has maps already. They are read, to see whether the ids of the program
 //! exist there.
 //!
@@ -18,6 +22,7 @@
 
 mod check;
 mod joined;
+pub mod writer;
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
@@ -25,10 +30,12 @@ use oci_spec::runtime::{LinuxIdMapping, Spec};
 
 use crate::feature::namespaces::Namespaces;
 use crate::feature::seccomp::Filter;
+use crate::host::Host;
 use crate::plan::{HostAction, Plan};
 
 pub use check::{findings, line_findings};
 pub use joined::maps_of_joined;
+pub use writer::{Writer, Writers};
 
 const FEATURE: &str = "identity";
 
@@ -40,10 +47,27 @@ const DEFAULT_UMASK: u32 = 0o022;
 pub struct Identity {
     /// The id maps of a new user namespace.
     pub maps: Option<Maps>,
+    /// Who writes them.
+    pub writers: Writers,
     pub uid: u32,
     pub gid: u32,
+    /// The supplementary groups that are asked for.
     pub groups: Vec<u32>,
+    /// setgroups(2) is denied: the groups of the caller stay.
+    pub keeps_groups: bool,
     pub umask: u32,
+}
+
+impl Identity {
+    /// The same on this machine; `real` are the maps of a user namespace that is joined.
+    pub fn on(mut self, host: &Host, real: Option<&Maps>) -> Self {
+        if let Some(maps) = &self.maps {
+            self.writers = writer::of(maps, host);
+        }
+        let denied = self.writers.gids == Writer::OwnId || real.is_some_and(|real| real.keeps_groups);
+        self.keeps_groups = denied || host.keeps_groups;
+        self
+    }
 }
 
 /// Lines of uid_map and gid_map.
@@ -51,6 +75,8 @@ pub struct Identity {
 pub struct Maps {
     pub uids: Vec<Line>,
     pub gids: Vec<Line>,
+    /// In a user namespace that exists: is setgroups(2) denied there?
+    pub keeps_groups: bool,
 }
 
 /// `size` ids that begin at `inside` in the container and at `outside` on the host.
@@ -100,7 +126,7 @@ pub fn resolve(spec: &Spec, namespaces: &Namespaces) -> Identity {
     }
     if let (true, Some(linux)) = (namespaces.makes(flag::USER), spec.linux()) {
         let (uids, gids) = (lines(linux.uid_mappings()), lines(linux.gid_mappings()));
-        identity.maps = Some(Maps { uids, gids });
+        identity.maps = Some(Maps { uids, gids, keeps_groups: false });
     }
     identity
 }
@@ -108,8 +134,15 @@ pub fn resolve(spec: &Spec, namespaces: &Namespaces) -> Identity {
 /// Directly after the birth: the maps.
 pub fn maps(identity: &Identity, plan: &mut Plan) {
     let Some(maps) = &identity.maps else { return };
-    let write = HostAction::WriteIdMaps { uids: text(&maps.uids), gids: text(&maps.gids) };
-    let why = "without maps the newborn is nobody, and would lose its capabilities at its first execve";
+    let (uids, gids, writers) = (text(&maps.uids), text(&maps.gids), identity.writers.clone());
+    let why = match writers.gids {
+        Writer::OwnId => {
+            "without maps the newborn is nobody; setgroups(2) is denied first, for who maps only his own group \
+             must not drop others"
+        }
+        _ => "without maps the newborn is nobody, and would lose its capabilities at its first execve",
+    };
+    let write = HostAction::WriteIdMaps { uids, gids, writers };
     plan.host(FEATURE, write, why).at("/linux/uidMappings");
 }
 
@@ -124,9 +157,11 @@ pub fn lend_streams(identity: &Identity, plan: &mut Plan) {
 
 /// The ids of the program, in the tail.
 pub fn steps(identity: &Identity, plan: &mut Plan) {
-    let groups = identity.groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
-    let why = "supplementary groups first: only root may set them";
-    plan.child(FEATURE, Operation::SetGroups { groups }, why).at("/process/user/additionalGids");
+    if !identity.keeps_groups {
+        let groups = identity.groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
+        let why = "supplementary groups first: only root may set them";
+        plan.child(FEATURE, Operation::SetGroups { groups }, why).at("/process/user/additionalGids");
+    }
     let ids = Operation::SetIds { uid: identity.uid, gid: identity.gid };
     let why = "then the group, then the user; the permitted capabilities are kept for capset";
     plan.child(FEATURE, ids, why).at("/process/user");
@@ -135,14 +170,19 @@ pub fn steps(identity: &Identity, plan: &mut Plan) {
 /// Reads the ids back. `filter` is one that is in place already, and may forbid to ask.
 pub fn verify(identity: &Identity, filter: Option<&Filter>, plan: &mut Plan) {
     let why = "nothing starts as somebody else";
-    let calls = ["getresuid", "getresgid", "setfsuid", "setfsgid", "getgroups"].map(|name| (name, 0));
-    if filter.is_none_or(|filter| filter.allows(&calls)) {
+    let may = |calls: &[(&str, u64)]| filter.is_none_or(|filter| filter.allows(calls));
+    if may(&["getresuid", "getresgid", "setfsuid", "setfsgid"].map(|name| (name, 0))) {
+        let verify = Operation::VerifyIds { uid: identity.uid, gid: identity.gid };
+        plan.child(FEATURE, verify, why).at("/process/user");
+    }
+    if !identity.keeps_groups && may(&[("getgroups", 0)]) {
         let mut groups = identity.groups.clone();
         groups.sort_unstable();
         groups.dedup();
         let groups = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
-        let verify = Operation::VerifyIds { uid: identity.uid, gid: identity.gid, groups };
-        plan.child(FEATURE, verify, why).at("/process/user");
+        let why = "no group of the runtime stays, and none is missing";
+        let verify = Operation::VerifyGroups { groups };
+        plan.child(FEATURE, verify, why).at("/process/user/additionalGids");
     }
     let verify = Operation::VerifyUmask { mask: identity.umask };
     let why = "files of the program get the modes that are asked for";

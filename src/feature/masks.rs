@@ -18,10 +18,12 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::{InsidePath, OutsidePath};
+use crate::feature::namespaces::{Cloner, Namespaces};
 use crate::plan::{HostAction, Link, Plan, TreeChange};
 use crate_run_sys::mounts::Depth;
 
 const FEATURE: &str = "masks";
+const WHY_NULL: &str = "masked files are covered by the host's null device, which no image can replace";
 
 /// Both lists, without duplicates, with their places in the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,18 +72,29 @@ pub fn findings(spec: &Spec) -> Vec<Finding> {
 }
 
 /// Before the birth: the host's null device, when something is to be masked.
-pub fn prepare(masks: &Masks, plan: &mut Plan) {
-    if masks.masked.is_empty() {
+pub fn prepare(masks: &Masks, namespaces: &Namespaces, plan: &mut Plan) {
+    if masks.masked.is_empty() || namespaces.cloner == Cloner::Child {
         return;
     }
     let source = OutsidePath::new("/".as_ref(), "/dev/null".as_ref()).expect("no NUL");
     let (link, change) = (Link::Followed, TreeChange::default());
     let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot: Slot::NULL };
-    let why = "masked files are covered by the host's null device, which no image can replace";
-    plan.host(FEATURE, clone, why).at("/linux/maskedPaths");
+    plan.host(FEATURE, clone, WHY_NULL).at("/linux/maskedPaths");
 }
 
-pub fn steps(masks: &Masks, plan: &mut Plan) {
+/// Before pivot_root, while the host's files are in sight: the same, where the runtime may not clone it.
+pub fn before_pivot(masks: &Masks, namespaces: &Namespaces, plan: &mut Plan) {
+    if !masks.masked.is_empty() && namespaces.cloner == Cloner::Child {
+        let clone = Operation::CloneFile { source: c"/dev/null".to_owned(), tree: Slot::OWN_NULL };
+        plan.child(FEATURE, clone, WHY_NULL).at("/linux/maskedPaths");
+    }
+}
+
+pub fn steps(masks: &Masks, namespaces: &Namespaces, plan: &mut Plan) {
+    let null = match namespaces.cloner {
+        Cloner::Runtime => Slot::NULL,
+        Cloner::Child => Slot::OWN_NULL,
+    };
     if !masks.masked.is_empty() {
         let option = |text: &str| CString::new(text).expect("no NUL");
         // One inode is the root directory's; the kernel wants room for a second one.
@@ -90,7 +103,7 @@ pub fn steps(masks: &Masks, plan: &mut Plan) {
         plan.child(FEATURE, Operation::PrepareMask { options }, why).at("/linux/maskedPaths");
     }
     for (path, at) in &masks.masked {
-        let mask = Operation::MaskPath { path: path.text(), null: Slot::NULL };
+        let mask = Operation::MaskPath { path: path.text(), null };
         plan.child(FEATURE, mask, format!("{path} must not be read")).at(at.clone());
     }
     for (path, at) in &masks.read_only {

@@ -48,6 +48,17 @@ pub struct Namespaces {
     pub joined: Vec<Joined>,
     /// Has the runtime no power over the namespaces of the host, because it is in a user namespace itself?
     pub nested: bool,
+    pub cloner: Cloner,
+}
+
+/// Who clones the trees of the host that become mounts of the container (open_tree(2)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cloner {
+    /// The runtime, before the container exists.
+    #[default]
+    Runtime,
+    /// The child, in its own mount namespace: the runtime has no power over the one in which it stands.
+    Child,
 }
 
 /// A namespace that exists already.
@@ -83,8 +94,9 @@ impl Namespaces {
     /// it is as if the type were not listed.
     pub fn on(mut self, host: &Host) -> Self {
         self.nested = host.nested;
+        self.cloner = if host.powers.clones_mounts { Cloner::Runtime } else { Cloner::Child };
         self.joined.retain(|joined| !host.stands_in(joined.kind, joined.path.as_path()));
-        let loses_powers = self.has(flag::USER) && host.euid == 0;
+        let loses_powers = self.has(flag::USER) && host.powers.administers;
         for joined in &mut self.joined {
             let early = joined.kind == flag::PID || loses_powers && is_inherited(joined.kind);
             joined.by = if early { Joiner::Host } else { Joiner::Child };

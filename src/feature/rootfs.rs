@@ -25,7 +25,7 @@ use oci_spec::runtime::Spec;
 use crate::bundle::finding::Finding;
 use crate::bundle::path::OutsidePath;
 use crate::error::plain;
-use crate::feature::namespaces::Namespaces;
+use crate::feature::namespaces::{Cloner, Namespaces};
 use crate::plan::{HostAction, Plan, TreeChange};
 
 const FEATURE: &str = "rootfs";
@@ -122,10 +122,19 @@ fn same(a: &Metadata, b: &Metadata) -> bool {
 }
 
 /// Before the birth: the detached clone.
-pub fn prepare(rootfs: &Rootfs, plan: &mut Plan) {
-    let change = TreeChange { tree_propagation: cut(rootfs), ..TreeChange::default() };
-    let open = HostAction::OpenRoot { path: rootfs.path.clone(), change };
-    let why = "a detached clone of the tree: nobody sees it, and nothing else can be put in its place";
+pub fn prepare(rootfs: &Rootfs, namespaces: &Namespaces, plan: &mut Plan) {
+    let (clone, why) = match namespaces.cloner {
+        Cloner::Runtime => {
+            let change = TreeChange { tree_propagation: cut(rootfs), ..TreeChange::default() };
+            let why =
+                "a detached clone of the tree: nobody sees it, and nothing else can be put in its place";
+            (Some(change), why)
+        }
+        Cloner::Child => {
+            (None, "the child, which has power over its own mount namespace, finds it as its directory")
+        }
+    };
+    let open = HostAction::OpenRoot { path: rootfs.path.clone(), clone };
     plan.host(FEATURE, open, why).at("/root/path");
 }
 
@@ -144,11 +153,13 @@ pub fn steps(rootfs: &Rootfs, namespaces: &Namespaces, plan: &mut Plan) {
     let why = "our mounts stay ours; later mounts of the host still arrive";
     plan.child(FEATURE, propagate, why).at("/linux/rootfsPropagation");
     let attach = Operation::AttachRoot { tree: Slot::ROOT_TREE };
-    if namespaces.has(flag::USER) {
+    if namespaces.cloner == Cloner::Child || namespaces.has(flag::USER) {
         let why = "a clone that is made here is locked: root inside cannot take back what the host has set";
-        plan.child(FEATURE, Operation::AttachLockedRoot { propagation: cut(rootfs) }, why)
-            .at("/root/path")
-            .or(attach);
+        let locked = Operation::AttachLockedRoot { propagation: cut(rootfs) };
+        let step = plan.child(FEATURE, locked, why).at("/root/path");
+        if namespaces.cloner == Cloner::Runtime {
+            step.or(attach);
+        }
     } else {
         let why = "pivot_root wants a mount point as the new root";
         plan.child(FEATURE, attach, why).at("/root/path");

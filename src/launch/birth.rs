@@ -13,12 +13,13 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::feature::hooks::Hook;
+use crate::feature::identity::{Writer, Writers};
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
-use crate::launch::hook;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
+use crate::launch::{hook, mapper};
 use crate::plan::project;
 
 /// The container's first process, as long as it is our child.
@@ -134,13 +135,25 @@ impl Launch<'_> {
         }
     }
 
-    pub(super) fn write_maps(&mut self, uids: &str, gids: &str) -> Done {
-        self.proc_file("gid_map", gids)?;
-        self.proc_file("uid_map", uids)?;
+    pub(super) fn write_maps(&mut self, uids: &str, gids: &str, writers: &Writers) -> Done {
+        self.write_map("gid_map", gids, &writers.gids)?;
+        self.write_map("uid_map", uids, &writers.uids)?;
         if let Some(born) = &self.newborn {
             born.newborn.maps_written();
         }
         Ok(())
+    }
+
+    fn write_map(&self, file: &str, map: &str, writer: &Writer) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        match writer {
+            Writer::Helper(helper) => {
+                return mapper::run(helper.as_path(), born.pid, map).map_err(Cause::Said);
+            }
+            Writer::OwnId if file == "gid_map" => self.proc_file("setgroups", "deny")?,
+            Writer::OwnId | Writer::Runtime => {}
+        }
+        self.proc_file(file, map)
     }
 
     pub(super) fn set_limit(&self, resource: u32, soft: u64, hard: u64) -> Done {

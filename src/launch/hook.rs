@@ -58,11 +58,11 @@ pub fn run(hook: &Hook, state: &str, bundle: &Path) -> Result<(), String> {
     }
 }
 
-fn memory_file() -> std::io::Result<File> {
+pub(super) fn memory_file() -> std::io::Result<File> {
     Ok(memfd_create("hook", MemfdFlags::CLOEXEC)?.into())
 }
 
-fn ends_within(pidfd: &OwnedFd, limit: Option<Duration>) -> bool {
+pub(super) fn ends_within(pidfd: &OwnedFd, limit: Option<Duration>) -> bool {
     let limit = limit.map(|limit| Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: 0 });
     let mut wait = [PollFd::new(pidfd, PollFlags::IN)];
     loop {
@@ -73,7 +73,7 @@ fn ends_within(pidfd: &OwnedFd, limit: Option<Duration>) -> bool {
     }
 }
 
-fn ending(status: ExitStatus) -> String {
+pub(super) fn ending(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
@@ -82,7 +82,7 @@ fn ending(status: ExitStatus) -> String {
 }
 
 /// The beginning of what the hook wrote, on one line.
-fn quote(mut file: File) -> String {
+pub(super) fn quote(mut file: File) -> String {
     let mut text = Vec::new();
     let _ = file.rewind().and_then(|()| file.take(QUOTED).read_to_end(&mut text));
     String::from_utf8_lossy(&text).trim().escape_debug().to_string()

@@ -18,6 +18,7 @@ pub mod hook;
 mod idmap;
 mod image;
 mod line;
+mod mapper;
 mod netdevice;
 pub mod perform;
 mod prepare;

@@ -161,7 +161,7 @@ impl<'a> Launch<'a> {
             HostAction::WriteSchemata { group, line } => Ok(self.resctrl()?.write_line(group, line)?),
             HostAction::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
             HostAction::JoinResctrlGroup { group } => self.join_resctrl_group(group),
-            HostAction::OpenRoot { path, change } => self.open_root(path.as_path(), change),
+            HostAction::OpenRoot { path, clone } => self.open_root(path.as_path(), clone.as_ref()),
             HostAction::MapIds { ids, slot } => self.map_ids(ids, *slot),
             HostAction::CloneTree { source, link, depth, change, slot } => {
                 self.clone_tree(source, *link, *depth, change, *slot)
@@ -184,7 +184,7 @@ impl<'a> Launch<'a> {
             HostAction::ConnectConsole { path } => self.connect_console(path.as_path()),
             HostAction::GiveBirth { kinds } => self.birth(*kinds),
             HostAction::AdoptReborn => self.adopt(),
-            HostAction::WriteIdMaps { uids, gids } => self.write_maps(uids, gids),
+            HostAction::WriteIdMaps { uids, gids, writers } => self.write_maps(uids, gids, writers),
             HostAction::MakeNetwork => self.make_network(),
             HostAction::MoveNetDevice { name, inside } => self.move_device(name, inside),
             HostAction::RunOn { processors } => self.run_on(processors),

@@ -17,9 +17,10 @@ use crate::plan::{Ids, Link, TreeChange};
 impl Launch<'_> {
     /// The working directory is how the child finds the place in its own mount namespace:
     /// `mount::attach_root`.
-    pub(super) fn open_root(&mut self, path: &Path, change: &TreeChange) -> Done {
+    pub(super) fn open_root(&mut self, path: &Path, clone: Option<&TreeChange>) -> Done {
         let root = open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::process::fchdir(&root)?;
+        let Some(change) = clone else { return Ok(()) };
         let tree = clone_tree(host::borrowed(&root), c"", Depth::Tree)
             .map_err(|errno| Cause::Call("open_tree(2)", errno))?;
         self.keep(host::owned(tree), change, &|| "unknown".to_owned(), Slot::ROOT_TREE)

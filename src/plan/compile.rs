@@ -43,10 +43,10 @@ fn prepare(b: &Bundle, request: &Request, plan: &mut Plan) -> Opened {
     record_intent(plan);
     cgroup::prepare(&b.cgroup, plan);
     rdt::prepare(&b.class, plan);
-    rootfs::prepare(&b.rootfs, plan);
-    let trees = mounts::prepare(&b.mounts, &b.rootfs, plan);
-    let nodes = devices::prepare(&b.devices, plan);
-    masks::prepare(&b.masks, plan);
+    rootfs::prepare(&b.rootfs, &b.namespaces, plan);
+    let trees = mounts::prepare(&b.mounts, &b.rootfs, &b.namespaces, plan);
+    let nodes = devices::prepare(&b.devices, &b.namespaces, plan);
+    masks::prepare(&b.masks, &b.namespaces, plan);
     terminal::prepare(&request.master, plan);
     gate_opens(request, plan);
     let namespaces = namespaces::prepare(&b.namespaces, plan);
@@ -90,9 +90,10 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     cgroup::delegate(b.cgroup_owner, plan);
     cgroup::filter_devices(&b.cgroup, plan);
     hooks::before_pivot(&b.hooks, &b.hook_state(&request.id), plan);
+    masks::before_pivot(&b.masks, &b.namespaces, plan);
     rootfs::pivot(&b.rootfs, plan);
     process::make_directory(&b.process, plan);
-    masks::steps(&b.masks, plan);
+    masks::steps(&b.masks, &b.namespaces, plan);
     new_session(plan);
     terminal::take(b.terminal, plan);
     adopt_null(b, plan);

@@ -129,8 +129,8 @@ fn host(action: &HostAction) -> String {
             format!("give birth to the process with new namespaces: {}", kinds(*mask))
         }
         HostAction::AdoptReborn => "reap the first process, and go on with the reborn one".to_owned(),
-        HostAction::WriteIdMaps { uids, gids } => {
-            format!("write the id maps (users {}; groups {})", one_line(uids), one_line(gids))
+        HostAction::WriteIdMaps { uids, gids, writers } => {
+            format!("write the id maps{writers} (users {}; groups {})", one_line(uids), one_line(gids))
         }
         HostAction::MakeNetwork => "make a network namespace".to_owned(),
         HostAction::MoveNetDevice { name, inside } if name == inside => {
@@ -210,6 +210,7 @@ fn child(operation: &Operation) -> String {
         }
         Op::AttachLockedRoot { .. } => "clone and attach the root filesystem".to_owned(),
         Op::MountLocked { source, target, .. } => format!("bind {} on {}", show(source), show(target)),
+        Op::CloneFile { source, .. } => format!("clone {} of the host", show(source)),
         Op::AttachRoot { .. } => "attach the root filesystem".to_owned(),
         Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),
         Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),
@@ -283,7 +284,8 @@ fn child_itself(operation: &Operation) -> String {
         }
         Op::SetAmbient { capabilities: set } => format!("raise {} in the ambient set", capabilities(*set)),
         Op::NoNewPrivileges {} => "set no_new_privs".to_owned(),
-        Op::VerifyIds { .. } => "read the ids and groups back".to_owned(),
+        Op::VerifyIds { .. } => "read the ids back".to_owned(),
+        Op::VerifyGroups { .. } => "read the groups back".to_owned(),
         Op::VerifyCapabilities { .. } => "read the capability sets back".to_owned(),
         Op::VerifyNoNewPrivileges {} => "read no_new_privs back".to_owned(),
         Op::VerifyUmask { .. } => "read the umask back".to_owned(),

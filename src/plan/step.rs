@@ -13,6 +13,7 @@ use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::{CgroupPath, Setting};
 use crate::feature::hooks::Hook;
+use crate::feature::identity::Writers;
 use crate::feature::rdt::Missing;
 use crate::resctrl::Group;
 use crate::state::ProcessId;
@@ -79,8 +80,9 @@ pub enum HostAction {
     MakeMonitoringGroup { group: Group },
     /// Puts the newborn into a group of resctrl.
     JoinResctrlGroup { group: Group },
-    /// Opens the root filesystem, goes there (the child finds it as its working directory), clones its tree.
-    OpenRoot { path: OutsidePath, change: TreeChange },
+    /// Opens the root filesystem and goes there, where the child finds it as its working directory. Clones its
+    /// tree, unless the child does.
+    OpenRoot { path: OutsidePath, clone: Option<TreeChange> },
     /// Makes or opens the user namespace whose id maps a mount takes, for the runtime's own use.
     MapIds { ids: Ids, slot: Slot },
     /// Clones the tree of a bind mount's source, and sets its attributes while nobody can see it.
@@ -125,7 +127,7 @@ pub enum HostAction {
     /// Reaps the first process and takes the reborn one in its place.
     AdoptReborn,
     /// Writes gid_map and uid_map of the newborn (user_namespaces(7)).
-    WriteIdMaps { uids: String, gids: String },
+    WriteIdMaps { uids: String, gids: String, writers: Writers },
     /// Writes oom_score_adj of the newborn.
     SetOomScore { value: i32 },
     /// Moves the runtime itself to these processors, one bit each, for what it still has to do.

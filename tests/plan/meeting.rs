@@ -177,7 +177,11 @@ fn small() -> Plan {
     let mut plan = Plan::new();
     plan.phase(Phase::Birth);
     plan.host("test", HostAction::GiveBirth { kinds: flag::USER }, "");
-    plan.host("test", HostAction::WriteIdMaps { uids: String::new(), gids: String::new() }, "");
+    plan.host(
+        "test",
+        HostAction::WriteIdMaps { uids: String::new(), gids: String::new(), writers: Default::default() },
+        "",
+    );
     plan.host("test", HostAction::SetOomScore { value: 0 }, "");
     plan.child("test", Operation::OpenProc {}, "");
     plan.host("test", HostAction::AttachDeviceFilter { program: Vec::new() }, "").ahead();

@@ -103,6 +103,12 @@ pub fn mount_locked(runner: &mut Runner, locked: &Locked, target: &CStr, rule: u
     mount_tree(runner, Handle::Inherited(tree.0), target, rule)
 }
 
+/// A clone of one file of the host, for a later step.
+pub fn clone_file(runner: &mut Runner, source: &CStr, tree: Handle) -> Outcome {
+    let clone = mounts::clone_tree(Fd::CWD, source, Depth::One).named(Call::OpenTree)?;
+    runner.fill_handle(tree, clone)
+}
+
 /// EPERM here says that a lock is in the way. The clone of the host has none, but it must not be the way
 /// around the lock.
 fn set_unlocked(tree: Fd, depth: Depth, change: &Attributes) -> Outcome {

@@ -72,6 +72,17 @@ impl Runner {
         self.slots[slot.0 as usize] = Some(fd);
     }
 
+    /// Fills the slot of the child that a handle names.
+    pub fn fill_handle(&mut self, handle: Handle, fd: Fd) -> Outcome {
+        match handle {
+            Handle::Own(slot) if slot < CHILD_SLOTS => {
+                self.slots[slot] = Some(fd);
+                Ok(())
+            }
+            _ => Err(Failure::refusal(b"a step fills a slot that is not the child's own")),
+        }
+    }
+
     /// Closes a mount that was attached, unless it gets new options later.
     pub fn attached(&mut self, mount: Fd) {
         match self.keep_in.take() {
@@ -159,6 +170,7 @@ impl Runner {
                 let all = mount::change_of(tree_set, tree_clear, tree_propagation);
                 mount::mount_locked(self, &mount::Locked { source, depth, one, all, further }, target, rule)
             }
+            Sealed::CloneFile { source, tree } => mount::clone_file(self, source, tree),
             Sealed::MountNew { filesystem, source, options, attributes, propagation, target, rule } => {
                 let new = mount::New { filesystem, source, options, attributes, propagation };
                 mount::mount_new(self, &new, target, rule)
@@ -217,7 +229,8 @@ impl Runner {
             }
             Sealed::SetAmbient { capabilities } => power::set_ambient(self, capabilities),
             Sealed::NoNewPrivileges {} => power::no_new_privileges(),
-            Sealed::VerifyIds { uid, gid, groups } => verify::ids(uid, gid, groups),
+            Sealed::VerifyIds { uid, gid } => verify::ids(uid, gid),
+            Sealed::VerifyGroups { groups } => verify::supplementary(groups),
             Sealed::VerifyCapabilities { effective, permitted, inheritable, bounding, ambient } => {
                 let sets = power::sets(effective, permitted, inheritable);
                 verify::capabilities(sets, bounding, ambient & !self.refused_ambient)

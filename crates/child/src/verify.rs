@@ -17,20 +17,19 @@ fn refuse_unless(is_so: bool, words: &[u8]) -> Outcome {
     if is_so { Ok(()) } else { Err(Failure::refusal(words)) }
 }
 
-/// Real, effective, saved and filesystem ids, and the supplementary groups; `groups` are sorted, each once.
-pub fn ids(uid: u32, gid: u32, groups: &[u8]) -> Outcome {
+/// Real, effective, saved and filesystem ids.
+pub fn ids(uid: u32, gid: u32) -> Outcome {
     let [real, effective, saved] = credentials::users().named(Call::Setresuid)?;
     let users = [real, effective, saved, credentials::file_user()];
     refuse_unless(users == [uid; 4], b"the user is not the one of the plan")?;
     let [real, effective, saved] = credentials::groups().named(Call::Setresgid)?;
     let all = [real, effective, saved, credentials::file_group()];
-    refuse_unless(all == [gid; 4], b"the group is not the one of the plan")?;
-    supplementary(groups)
+    refuse_unless(all == [gid; 4], b"the group is not the one of the plan")
 }
 
-/// The kernel sorts its list by the numbers outside of the user namespace (setgroups(2)): the order says
+/// The supplementary groups; `expected` are sorted, each once. The kernel sorts its list by the numbers outside of the user namespace (setgroups(2)): the order says
 /// nothing here, but groups that were given twice lie side by side.
-fn supplementary(expected: &[u8]) -> Outcome {
+pub fn supplementary(expected: &[u8]) -> Outcome {
     let (expected, _) = expected.as_chunks::<4>();
     let mut few = [0; 64];
     let found = match credentials::supplementary(&mut few) {

@@ -166,6 +166,8 @@ operations! {
     /// The same for the tree of the root filesystem, which is the working directory; `propagation` goes for
     /// all of it.
     26 AttachLockedRoot { propagation: Wide }
+    /// A clone of one file of the host into slot `tree`, made in the container's own mount namespace.
+    27 CloneFile { source: Text, tree: Slot }
     /// symlink(2) of `goal` at `path` in the root; a link that is there already must say the same.
     80 CopyLink { path: Text, goal: Text, rule: Number }
     /// Keeps in `mount` what the next step attaches.
@@ -272,9 +274,10 @@ operations! {
 
     // What was set is read back, and nothing is executed if it is not this.
 
-    /// getresuid(2), getresgid(2), setfsuid(2), setfsgid(2), getgroups(2); `groups` are 32-bit numbers,
-    /// sorted, each once.
-    92 VerifyIds { uid: Number, gid: Number, groups: Bytes }
+    /// getresuid(2), getresgid(2), setfsuid(2), setfsgid(2).
+    92 VerifyIds { uid: Number, gid: Number }
+    /// getgroups(2); `groups` are 32-bit numbers, sorted, each once.
+    98 VerifyGroups { groups: Bytes }
     /// capget(2), PR_CAPBSET_READ, PR_CAP_AMBIENT_IS_SET.
     93 VerifyCapabilities { effective: Wide, permitted: Wide, inheritable: Wide, bounding: Wide, ambient: Wide }
     /// PR_GET_NO_NEW_PRIVS.

@@ -24,6 +24,10 @@ impl Slot {
     pub const MASK: Slot = Slot(4);
     /// The network namespace that the runtime makes while the child works. It comes with the runtime's word.
     pub const NETWORK: Slot = Slot(5);
+    /// A detached mount of a device of the host, on its way to its place.
+    pub const LENT: Slot = Slot(6);
+    /// The same of the null device that hides files, where the runtime could not clone it.
+    pub const OWN_NULL: Slot = Slot(7);
     /// The listener of a seccomp filter that asks a supervisor.
     pub const LISTENER: Slot = Slot(8);
 

@@ -6,25 +6,30 @@ use oci_spec::runtime::Spec;
 use crate::bundle::Source;
 use crate::bundle::finding::{Finding, Pointer};
 use crate::feature::namespaces::Namespaces;
+use crate::host::Host;
 
-use super::{Identity, Line, Maps, lines, resolve, text};
+use super::{Identity, Line, Maps, Writer, lines, resolve, text, writer};
 
 /// How many lines a map may have (user_namespaces(7), Linux 4.15).
 const MOST: usize = 340;
 
 /// `real`: the maps of the user namespace that is joined, if they can be read.
-pub fn findings(source: &Source, namespaces: &Namespaces, real: Option<&Maps>) -> Vec<Finding> {
+pub fn findings(source: &Source, namespaces: &Namespaces, real: Option<&Maps>, host: &Host) -> Vec<Finding> {
     let spec = &source.spec;
-    let identity = resolve(spec, namespaces);
+    let identity = resolve(spec, namespaces).on(host, real);
     let linux = spec.linux().as_ref();
     let given = Maps {
         uids: linux.map(|linux| lines(linux.uid_mappings())).unwrap_or_default(),
         gids: linux.map(|linux| lines(linux.gid_mappings())).unwrap_or_default(),
+        keeps_groups: false,
     };
     let mut found = missing_members(source, &given);
     if namespaces.makes(flag::USER) {
         found.extend(map_findings("/linux/uidMappings", "uid", &given.uids));
         found.extend(map_findings("/linux/gidMappings", "gid", &given.gids));
+        if found.is_empty() {
+            found.extend(writer::findings(&given, &identity.writers, host));
+        }
     } else if let Some(joined) = namespaces.joined.iter().find(|joined| joined.kind == flag::USER) {
         found.extend(joined_findings(&given, real, &joined.at));
     } else if given != Maps::default() {
@@ -33,7 +38,25 @@ pub fn findings(source: &Source, namespaces: &Namespaces, real: Option<&Maps>) -
         found.push(Finding::error(place_of(&given), message).cure(cure));
     }
     found.extend(user_findings(spec, &identity, identity.maps.as_ref().or(real)));
+    found.extend(group_finding(&identity));
     found
+}
+
+/// Groups that nobody can give. Who maps his own group alone has it in his hands; for a user namespace that
+/// was there before it is a warning, as engines name groups without looking.
+fn group_finding(identity: &Identity) -> Option<Finding> {
+    if !identity.keeps_groups || identity.groups.is_empty() {
+        return None;
+    }
+    let at = "/process/user/additionalGids";
+    let message = "cannot set any additional groups: the user namespace denies setgroups(2)";
+    Some(match identity.writers.gids {
+        Writer::OwnId => {
+            let cure = "leave them out, or map more gids than your own, for which newgidmap(1) is asked";
+            Finding::error(at, message).cure(cure)
+        }
+        _ => Finding::warning(at, message).cure("leave them out"),
+    })
 }
 
 fn place_of(given: &Maps) -> &'static str {

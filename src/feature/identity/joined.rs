@@ -55,7 +55,8 @@ fn maps_of_visitor(path: &Path) -> Option<Maps> {
 fn read(directory: &str) -> Option<Maps> {
     let lines =
         |name: &str| std::fs::read_to_string(format!("{directory}/{name}")).ok().map(|map| read_lines(&map));
-    Some(Maps { uids: lines("uid_map")?, gids: lines("gid_map")? })
+    let keeps_groups = crate::host::denies_groups(directory);
+    Some(Maps { uids: lines("uid_map")?, gids: lines("gid_map")?, keeps_groups })
 }
 
 #[cfg(test)]

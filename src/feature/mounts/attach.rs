@@ -29,11 +29,12 @@ pub fn steps(
             let why = "its superblock gets new options later; a path could lead to another one by then";
             plan.child(FEATURE, Operation::KeepMount { mount: kept }, why).at(mount.at.clone());
         }
-        one(mount, *tree, rootfs, namespaces.has(flag::USER), plan);
+        one(mount, *tree, rootfs, namespaces, plan);
     }
 }
 
-fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, has_users: bool, plan: &mut Plan) {
+fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, namespaces: &Namespaces, plan: &mut Plan) {
+    let has_users = namespaces.has(flag::USER);
     let attach =
         tree.map(|tree| Operation::MountTree { tree, target: mount.target.text(), rule: mount.rule() });
     let step = match (&mount.kind, attach) {
@@ -44,6 +45,7 @@ fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, has_users: bool, plan
             let step = plan.child(FEATURE, new(mount, filesystem, source), reason(filesystem, &mount.target));
             step.alternative = match instead {
                 Some(Instead::Late(source)) => Some(late(mount, source, rootfs)),
+                Some(Instead::Ready(source)) if attach.is_none() => Some(late(mount, source, rootfs)),
                 _ => attach,
             };
             step
@@ -54,6 +56,11 @@ fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, has_users: bool, plan
             let change = tree_change(&mount.options, rootfs);
             // Root inside may not be let through to the source; the host's own clone has no locks.
             plan.child(FEATURE, locked(mount, (source, *link, *depth), &change), why).or(attach)
+        }
+        (Kind::Bind { source, link, depth }, None) => {
+            let why = format!("{source} of the host appears at {}, cloned by who may do so", mount.target);
+            let change = tree_change(&mount.options, rootfs);
+            plan.child(FEATURE, locked(mount, (source, *link, *depth), &change), why)
         }
         (Kind::Bind { source, .. }, Some(attach)) => {
             plan.child(FEATURE, attach, format!("{source} of the host appears at {}", mount.target))
@@ -70,7 +77,7 @@ fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, has_users: bool, plan
             let why = "the source is a symbolic link, and the same link is wanted, not what it leads to";
             plan.child(FEATURE, Operation::CopyLink { path, goal, rule: mount.rule() }, why)
         }
-        (Kind::Bind { .. } | Kind::Change, _) => return,
+        (Kind::Change, _) => return,
     };
     step.at(mount.at.clone());
 }

@@ -190,7 +190,8 @@ mod tests {
 
     fn identity() -> Identity {
         let uids = vec![line(0, 0, 1), line(1, 2, 1000)];
-        Identity { maps: Some(Maps { uids, gids: vec![line(0, 5000, 10)] }), ..Identity::default() }
+        let maps = Maps { uids, gids: vec![line(0, 5000, 10)], keeps_groups: false };
+        Identity { maps: Some(maps), ..Identity::default() }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate_run_sys::mounts::{Depth, attribute, propagation};
 
 use crate::bundle::path::OutsidePath;
 use crate::feature::mounts::{FEATURE, Instead, Kind, Mount, Options, c, copyup, users};
+use crate::feature::namespaces::{Cloner, Namespaces};
 use crate::feature::rootfs::{Propagation, Rootfs};
 use crate::plan::{HostAction, Ids, Link, Plan, TreeChange};
 
@@ -33,7 +34,15 @@ impl Maps {
 }
 
 /// Answers the slot of each mount's tree.
-pub fn prepare(mounts: &[Mount], rootfs: &Rootfs, plan: &mut Plan) -> Vec<Option<Slot>> {
+pub fn prepare(
+    mounts: &[Mount],
+    rootfs: &Rootfs,
+    namespaces: &Namespaces,
+    plan: &mut Plan,
+) -> Vec<Option<Slot>> {
+    if namespaces.cloner == Cloner::Child {
+        return vec![None; mounts.len()];
+    }
     let mut maps = Maps::default();
     let mut trees = Vec::with_capacity(mounts.len());
     for (index, mount) in mounts.iter().enumerate() {

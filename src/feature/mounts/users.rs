@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn unmapped_ids_are_found_at_their_words() {
         let lines = vec![Line { inside: 0, outside: 1000, size: 1 }];
-        let maps = Maps { uids: lines.clone(), gids: lines };
+        let maps = Maps { uids: lines.clone(), gids: lines, keeps_groups: false };
         let words = ["newinstance", "uid=0", "gid=5"].map(str::to_owned);
         let found = findings(&words, &maps, &Pointer::from("/mounts/2/options"));
         assert_eq!(found.len(), 1);

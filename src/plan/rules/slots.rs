@@ -32,7 +32,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
             | Host::OpenContainer { slot, .. }
             | Host::OpenRootOf { slot, .. },
         ) => vec![*slot],
-        Action::Host(Host::OpenRoot { .. }) => vec![Slot::ROOT_TREE],
+        Action::Host(Host::OpenRoot { clone: Some(_), .. }) => vec![Slot::ROOT_TREE],
         Action::Host(Host::OpenGate) => vec![Slot::GATE],
         Action::Host(Host::ConnectConsole { .. }) => vec![Slot::CONSOLE],
         Action::Host(Host::GiveBirth { .. }) => vec![Slot::LINE],
@@ -43,7 +43,7 @@ fn filled_by(step: &Step) -> Vec<Slot> {
         Action::Child(Op::OpenTerminal { .. }) => vec![Slot::MASTER, Slot::TERMINAL],
         Action::Child(Op::PrepareMask { .. }) => vec![Slot::MASK],
         Action::Child(Op::InstallListener { .. }) => vec![Slot::LISTENER],
-        Action::Child(Op::KeepMount { mount }) => vec![*mount],
+        Action::Child(Op::KeepMount { mount } | Op::CloneFile { tree: mount, .. }) => vec![*mount],
         _ => Vec::new(),
     }
 }

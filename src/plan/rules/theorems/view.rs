@@ -60,6 +60,12 @@ pub(super) const RULES: &[Rule] = &[
         source: "config.md, POSIX-platform Hooks",
     },
     Rule {
+        name: "what is the host's is cloned before pivot_root",
+        claim: Before(which::looks_up_on_host, which::pivots),
+        reason: "afterwards its path leads to a file of the image",
+        source: "pivot_root(2)",
+    },
+    Rule {
         name: "there is one pivot_root",
         claim: Once(which::pivots),
         reason: "without it the host's tree stays in sight; chroot alone has a way out",

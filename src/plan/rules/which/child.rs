@@ -127,6 +127,11 @@ pub fn makes_devices(step: &Step) -> bool {
     matches!(child(step), Some(Op::MakeDevice { .. } | Op::LendDevice { .. } | Op::MakeLink { .. }))
 }
 
+/// Looks up a file or a tree of the host by its path.
+pub fn looks_up_on_host(step: &Step) -> bool {
+    matches!(child(step), Some(Op::CloneFile { .. } | Op::MountLocked { .. }))
+}
+
 pub fn attaches_anything(step: &Step) -> bool {
     attaches_root(step) || mounts(step) || makes_devices(step) || mounts_console(step)
 }
@@ -289,7 +294,8 @@ pub fn sets_umask(step: &Step) -> bool {
 }
 
 pub fn verifies(step: &Step) -> bool {
-    let ids = matches!(child(step), Some(Op::VerifyIds { .. } | Op::VerifyUmask { .. }));
+    let ids =
+        matches!(child(step), Some(Op::VerifyIds { .. } | Op::VerifyGroups { .. } | Op::VerifyUmask { .. }));
     let powers = matches!(child(step), Some(Op::VerifyCapabilities { .. } | Op::VerifyNoNewPrivileges {}));
     ids || powers || matches!(child(step), Some(Op::VerifyLabel { .. }))
 }
