@@ -11,7 +11,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 
 /// An open directory.
@@ -83,6 +83,13 @@ impl Directory {
         let bytes = if value.is_empty() { "\n" } else { value }.as_bytes();
         let written = retry_on_intr(|| rustix::io::write(&file, bytes))?;
         if written == bytes.len() { Ok(()) } else { Err(Errno::IO) }
+    }
+
+    /// May this user write to the file `name` in this directory, or with `.` make entries in it? Also where the
+    /// mount is read-only, he may not.
+    pub fn is_writable(&self, name: &str) -> bool {
+        let access = if name == "." { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK };
+        rustix::fs::accessat(&self.0, name, access, AtFlags::EACCESS).is_ok()
     }
 
     /// Gives the directory itself, or the file `name` in it, to `owner`; the group stays.

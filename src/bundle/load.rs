@@ -104,6 +104,11 @@ impl Source {
         self.unread.iter().all(|unread| unread.section() != "linux" && unread.section() != at.section())
     }
 
+    /// Is this about a program that enters a container which is there already?
+    pub fn is_of_entrant(&self) -> bool {
+        self.shows == Shows::Process
+    }
+
     /// Those of these places that the text does not have: where a default value may stand for nothing.
     pub fn missing(&self, wanted: &[Pointer]) -> Vec<Pointer> {
         if wanted.is_empty() || self.shows == Shows::Process {

@@ -97,9 +97,10 @@ impl Bundle {
         let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
         found.extend(rdt::findings(spec, id, host));
-        found.extend(cgroup::findings(spec, request.cgroup_driver));
-        let group =
-            cgroup::resolve(spec, id, request.cgroup_driver).map_err(|errors| found.extend(errors)).ok();
+        found.extend(cgroup::findings(spec, request.cgroup_driver, host));
+        let group = cgroup::resolve(spec, id, request.cgroup_driver, host)
+            .map_err(|errors| found.extend(errors))
+            .ok();
         let rootfs = rootfs::resolve(spec, directory);
         found.retain(|finding| source.can_judge(&finding.at));
         found.extend(source.findings.iter().cloned());
@@ -164,7 +165,7 @@ fn findings(
     let (spec, given, directory) = (&source.spec, &source.given, source.directory.as_path());
     let mut found = Vec::new();
     found.extend(rootfs::findings(spec, directory));
-    found.extend(namespaces::findings(spec, namespaces));
+    found.extend(namespaces::findings(spec, namespaces, host));
     found.extend(identity::findings(source, namespaces, real_maps, host));
     found.extend(time::findings(spec, namespaces));
     found.extend(mounts::findings(spec, directory, host));

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::CgroupPath;
 use super::error::CgroupError;
 use crate::kernfs::Directory;
 
@@ -77,6 +78,19 @@ impl Hierarchy {
         self.kind
     }
 
+    /// May this user make the cgroup at `path`, and let a process be born in it, who himself is in `own`?
+    /// Besides the directory it takes `cgroup.procs` of the nearest common ancestor (cgroup-v2.rst, "Delegation
+    /// Containment").
+    pub fn may_make(&self, path: &CgroupPath, own: &str) -> bool {
+        let above = std::iter::successors(path.parent(), CgroupPath::parent);
+        let mut above = above.map(|level| level.relative().to_owned()).chain([String::new()]);
+        let existing = above.find_map(|level| self.root.beneath(&level).ok());
+        let Some(existing) = existing else { return false };
+        let is_ours = |directory: &Directory, name: &str| directory.is_writable(name);
+        let common = self.root.beneath(&common_ancestor(path.as_str(), own));
+        is_ours(&existing, ".") && common.is_ok_and(|common| is_ours(&common, "cgroup.procs"))
+    }
+
     /// The cgroup of this process, from /proc/self/cgroup: `/a/b`, as seen from its cgroup namespace.
     pub fn own_cgroup() -> Result<String, CgroupError> {
         cgroup_in(Path::new("/proc/self/cgroup"))
@@ -103,6 +117,14 @@ fn own_cgroup_in(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("0::"))
 }
 
+/// The cgroup above both, without its slash in front: `a/b` for `/a/b/c` and `/a/b/d/e`, empty for the root.
+fn common_ancestor(one: &str, other: &str) -> String {
+    let components = |path| <str>::split(path, '/').filter(|name| !name.is_empty());
+    let pairs = components(one).zip(components(other));
+    let common: Vec<&str> = pairs.take_while(|(a, b)| a == b).map(|(name, _)| name).collect();
+    common.join("/")
+}
+
 fn magic(directory: &Directory) -> Result<u64, Errno> {
     Ok(rustix::fs::fstatfs(directory)?.f_type as u64)
 }
@@ -119,6 +141,13 @@ mod tests {
             Some("/user.slice/a b")
         );
         assert_eq!(own_cgroup_in("2:cpu:/x\n"), None);
+    }
+
+    #[test]
+    fn common_ancestors_are_whole_names() {
+        assert_eq!(common_ancestor("/a/b/c", "/a/b/d/e"), "a/b");
+        assert_eq!(common_ancestor("/a/bc", "/a/b"), "a");
+        assert_eq!(common_ancestor("/a", "/"), "");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 
 use crate::cgroup::Driver;
+use crate::host::Host;
 
 use super::log::{Format, Level, Log};
 use super::usage::Reply;
@@ -185,6 +186,17 @@ pub enum Rootless {
     Yes,
     No,
     Auto,
+}
+
+impl Rootless {
+    /// Without a word it goes by what the runtime may do: root of the machine has every cgroup.
+    pub fn tolerates(self, host: &Host) -> bool {
+        match self {
+            Self::Yes => true,
+            Self::No => false,
+            Self::Auto => host.nested || !host.powers.administers,
+        }
+    }
 }
 
 fn rootless(text: &str) -> Result<Rootless, String> {

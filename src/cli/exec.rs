@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::namespaces;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
 use crate::plan::enter::{Door, Root, enter};
@@ -40,7 +40,7 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let door = door(process, &record, &saved, exec)?;
     let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
     let request = request(id, &record, &source, exec, stay)?;
-    let mut bundle = Bundle::check(&source, &Host::probe(), &request)?;
+    let mut bundle = Bundle::check(&source, &host_of(&door), &request)?;
     making::fit_terminal(&mut bundle, &request.master);
     let plan = enter(&bundle, &request, &door);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
@@ -80,6 +80,15 @@ fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Res
         _ => None,
     };
     Ok(Door { process, kinds, root, cgroup })
+}
+
+/// This machine as the program will find it: in the user namespace of the container.
+fn host_of(door: &Door) -> Host {
+    let mut host = Host::probe();
+    if door.kinds & flag::USER != 0 {
+        host.keeps_groups |= host::denies_groups(&format!("/proc/{}", door.process.pid));
+    }
+    host
 }
 
 /// The container's cgroup, or that below it which was asked for. Where something inside the container, such

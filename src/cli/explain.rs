@@ -2,6 +2,7 @@
 
 use crate::bundle::{Bundle, Source};
 use crate::cli::args::{Explain, ExplainFormat, Global};
+use crate::cli::making;
 use crate::error::Error;
 use crate::host::Host;
 use crate::plan::compile::compile;
@@ -11,8 +12,9 @@ use crate::plan::request::Request;
 /// Answers the text for standard output.
 pub fn explain(global: &Global, explain: &Explain) -> Result<String, Error> {
     let source = Source::load(&explain.bundle, None)?;
-    let request = Request::example(&source.spec, global.cgroup_driver());
-    let bundle = Bundle::check(&source, &Host::probe(), &request)?;
+    let host = Host::probe();
+    let request = Request::example(&source.spec, making::cgroup_driver(global, &source, &host));
+    let bundle = Bundle::check(&source, &host, &request)?;
     let plan = compile(&bundle, &request);
     let format = match explain.format {
         ExplainFormat::Text => Format::Text,

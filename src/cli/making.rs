@@ -10,6 +10,7 @@ use crate::cgroup::Driver;
 use crate::cli::args::{Global, Making};
 use crate::cli::log::Log;
 use crate::error::Error;
+use crate::feature::cgroup;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::Host;
@@ -92,7 +93,7 @@ pub fn prepare(
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
     let preserved = making.preserve_fds;
     let request = Request {
-        cgroup_driver: global.cgroup_driver(),
+        cgroup_driver: cgroup_driver(global, &source, &host),
         preserved,
         keyring,
         pid_file,
@@ -102,6 +103,14 @@ pub fn prepare(
     let mut bundle = Bundle::check(&source, &host, &request)?;
     fit_terminal(&mut bundle, &request.master);
     Ok(Order { source, bundle, request })
+}
+
+/// Who makes the cgroup of this container on this host.
+pub fn cgroup_driver(global: &Global, source: &Source, host: &Host) -> Driver {
+    match global.rootless.tolerates(host) {
+        true => cgroup::permitted(&source.spec, global.cgroup_driver()),
+        false => global.cgroup_driver(),
+    }
 }
 
 /// A terminal that the caller sees gets the size of the caller's, and plain line ends where nobody sees it.

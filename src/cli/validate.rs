@@ -34,8 +34,8 @@ use serde::Serialize;
 use crate::bundle::finding::{Finding, Severity};
 use crate::bundle::located::{Located, in_order};
 use crate::bundle::{Bundle, Source, names};
-use crate::cgroup::Driver;
 use crate::cli::args::{Global, Validate, ValidateFormat};
+use crate::cli::making;
 use crate::error::{Error, Place, detail, line, short};
 use crate::host::Host;
 use crate::plan::request::Request;
@@ -89,7 +89,7 @@ struct Checked {
 
 /// Errors: the command line is wrong. What is wrong with the bundle is in the answer.
 pub fn validate(global: &Global, validate: &Validate) -> Result<Answer, Error> {
-    let checked = match (check(validate, global.cgroup_driver()), validate.format) {
+    let checked = match (check(validate, global), validate.format) {
         (Ok(checked), _) => checked,
         (Err(error), ValidateFormat::Text) => return Err(error),
         (Err(error), ValidateFormat::Json) => {
@@ -107,7 +107,7 @@ pub fn validate(global: &Global, validate: &Validate) -> Result<Answer, Error> {
 }
 
 /// Errors: there is no text to check.
-fn check(validate: &Validate, driver: Driver) -> Result<Checked, Error> {
+fn check(validate: &Validate, global: &Global) -> Result<Checked, Error> {
     let source = match &validate.config {
         Some(dash) if dash == Path::new("-") => Source::from_standard_input(validate.bundle()),
         Some(file) => std::path::absolute(file)
@@ -122,8 +122,9 @@ fn check(validate: &Validate, driver: Driver) -> Result<Checked, Error> {
         }
         Err(error) => return Err(error),
     };
-    let request = Request::example(&source.spec, driver);
-    let mut findings = match Bundle::check(&source, &Host::probe(), &request) {
+    let host = Host::probe();
+    let request = Request::example(&source.spec, making::cgroup_driver(global, &source, &host));
+    let mut findings = match Bundle::check(&source, &host, &request) {
         Ok(bundle) => bundle.warnings,
         Err(Error::Config(error)) => error.findings.into_iter().map(|located| located.finding).collect(),
         Err(error) => return Err(error),

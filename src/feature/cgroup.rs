@@ -49,14 +49,14 @@ pub struct ControlGroup {
     pub settings: Vec<Setting>,
     /// The memory limits that must not lie below the use.
     pub memory_check: Option<MemoryCheck>,
-    /// The device filter as eBPF.
-    pub filter: Vec<u8>,
+    /// The device filter as eBPF; `None` where the runtime may not load one.
+    pub filter: Option<Vec<u8>>,
 }
 
 impl ControlGroup {
     /// No cgroup of its own, and so nothing to write.
     fn inherited() -> Self {
-        Self { place: Place::Inherited, settings: Vec::new(), memory_check: None, filter: Vec::new() }
+        Self { place: Place::Inherited, settings: Vec::new(), memory_check: None, filter: None }
     }
 
     /// The cgroup that is the container's own, if it has one.
@@ -85,9 +85,25 @@ fn wanted_path(spec: &Spec) -> String {
     path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// Who makes the cgroup, for a runtime that does without one where it may not make it.
+pub fn permitted(spec: &Spec, driver: Driver) -> Driver {
+    let Ok(own) = Hierarchy::own_cgroup() else { return Driver::Forgone };
+    // Whatever the last name is: what counts is above.
+    match CgroupPath::resolve(&wanted_path(spec), "container", &own) {
+        Ok(path) => driver.where_permitted(&path, &own),
+        // That is told as what it is.
+        Err(_) => driver,
+    }
+}
+
 /// Where the container's cgroup lies and what it says; all that is wrong if that cannot be.
-pub fn resolve(spec: &Spec, id: &ContainerId, driver: Driver) -> Result<ControlGroup, Vec<Finding>> {
-    if driver == Driver::Disabled {
+pub fn resolve(
+    spec: &Spec,
+    id: &ContainerId,
+    driver: Driver,
+    host: &Host,
+) -> Result<ControlGroup, Vec<Finding>> {
+    if matches!(driver, Driver::Disabled | Driver::Forgone) {
         return Ok(ControlGroup::inherited());
     }
     let failed = |error: crate::cgroup::CgroupError| {
@@ -108,12 +124,20 @@ pub fn resolve(spec: &Spec, id: &ContainerId, driver: Driver) -> Result<ControlG
     let memory = resources(spec).and_then(|resources| resources.memory().as_ref());
     let memory_check = memory.and_then(MemoryCheck::of);
     let place = Place::Directory(path);
-    Ok(ControlGroup { place, settings, memory_check, filter: filter.bytes() })
+    let filter = may_filter(host).then(|| filter.bytes());
+    Ok(ControlGroup { place, settings, memory_check, filter })
 }
 
-pub fn findings(spec: &Spec, driver: Driver) -> Vec<Finding> {
+/// May the runtime load a device filter? bpf(2) asks for power over the machine. Without it nobody in the
+/// container makes a device node either: those it has are lent by the host, with the host's modes.
+fn may_filter(host: &Host) -> bool {
+    host.powers.administers && !host.nested
+}
+
+pub fn findings(spec: &Spec, driver: Driver, host: &Host) -> Vec<Finding> {
     let mut found = match driver {
         Driver::Disabled => inherited::findings(spec, "--cgroup-manager disabled"),
+        Driver::Forgone => inherited::unpermitted(spec, host),
         _ => crate::cgroup::path::findings(&wanted_path(spec)),
     };
     if let Some(resources) = resources(spec) {
@@ -121,6 +145,12 @@ pub fn findings(spec: &Spec, driver: Driver) -> Vec<Finding> {
         found.extend(limits::findings(resources, &at));
         let rules = resources.devices().as_deref().unwrap_or_default();
         found.extend(devices::findings(rules, &at.key("devices")));
+        // Root of a user namespace hears nothing: its engine sends these rules always.
+        if rules.iter().any(|rule| !rule.allow()) && !host.powers.administers {
+            let message = "device rules do not hold, for loading a filter takes root: what the modes of the \
+                           host's devices allow this user they allow the container";
+            found.push(Finding::warning(at.key("devices"), message).cure("leave them out"));
+        }
     }
     found
 }
@@ -188,10 +218,8 @@ pub fn delegate(owner: Option<u32>, plan: &mut Plan) {
 
 /// Before anything but the sealed child runs in the cgroup.
 pub fn filter_devices(group: &ControlGroup, plan: &mut Plan) {
-    if group.place == Place::Inherited {
-        return;
-    }
-    let attach = HostAction::AttachDeviceFilter { program: group.filter.clone() };
+    let Some(program) = group.filter.clone() else { return };
+    let attach = HostAction::AttachDeviceFilter { program };
     let why = "decides for each open and mknod of a device whether it is allowed";
     plan.host(FEATURE, attach, why).ahead().at("/linux/resources/devices");
 }

@@ -195,7 +195,7 @@ pub fn resolve(spec: &Spec) -> Namespaces {
     namespaces
 }
 
-pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
+pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Finding> {
     let mut found = Vec::new();
     let list = Pointer::from("/linux/namespaces");
     let mut seen = 0;
@@ -210,6 +210,12 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces) -> Vec<Finding> {
         if let Some(path) = path_of(entry) {
             found.extend(path_finding(path, kind, at.key("path")));
         }
+    }
+    if !host.powers.administers && !namespaces.has(flag::USER) {
+        let message = "an ordinary user makes containers in a user namespace, and this one has none";
+        let cure = "add {\"type\": \"user\"} with linux.uidMappings and gidMappings: `crate-run spec --rootless` \
+                    writes them, crate-run doctor tells which ids are yours; or start crate-run as root";
+        found.push(Finding::error(list.clone(), message).cure(cure));
     }
     if !namespaces.makes(flag::MOUNT) {
         found.extend(shared_mount_findings(spec, namespaces));

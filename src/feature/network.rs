@@ -67,7 +67,7 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Findin
         let message = "network devices are moved into a network namespace of the container's own";
         return vec![Finding::error(all, message).cure("add {\"type\": \"network\"} to linux.namespaces")];
     }
-    if host.euid != 0 {
+    if !host.powers.administers {
         let message = "to move a network device takes CAP_NET_ADMIN in the network namespace of the runtime";
         return vec![Finding::error(all, message).cure(NOT_ROOT)];
     }

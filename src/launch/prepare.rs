@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::{Errno, bpf, host, namespaces};
+use crate_run_sys::{bpf, host, namespaces};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{SocketAddrUnix, bind, listen};
 
@@ -13,7 +13,6 @@ use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Setting, Wanted, limits};
 use crate::feature::identity;
 use crate::feature::namespaces::{file_of, name_of};
-use crate::host::in_user_namespace;
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::{connect_to, packet_socket};
@@ -68,13 +67,9 @@ impl Launch<'_> {
 
     pub(super) fn attach_filter(&mut self, program: &[u8]) -> Done {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        let program = match bpf::load_device_program(program) {
-            Ok(program) => host::owned(program),
-            // No right to load one, but none to make a device either: inside, nodes can only be lent by the
-            // host.
-            Err(Errno::EPERM) if in_user_namespace() => return Ok(()),
-            Err(errno) => return Err(Cause::Call("bpf(2), BPF_PROG_LOAD", errno)),
-        };
+        let program = bpf::load_device_program(program)
+            .map(host::owned)
+            .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_LOAD", errno))?;
         bpf::attach_device_program(host::borrowed(cgroup), host::borrowed(&program))
             .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_ATTACH", errno))
     }

@@ -7,6 +7,7 @@ use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy};
 use crate::error::{Error, phrase};
 use crate::feature::rdt::{self, Class};
 use crate::feature::{cgroup, hooks};
+use crate::host::Host;
 use crate::launch::hook;
 use crate::resctrl::{Group, ResctrlError, Tree};
 use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
@@ -231,9 +232,9 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
     let text = container.config().unwrap_or_default();
     let source = Source::parse("/".into(), container.path().join("config.json"), text);
     let source = source.ok();
-    let wanted = source
-        .as_ref()
-        .and_then(|source| cgroup::resolve(&source.spec, container.id(), Driver::Cgroupfs).ok());
+    let wanted = source.as_ref().and_then(|source| {
+        cgroup::resolve(&source.spec, container.id(), Driver::Cgroupfs, &Host::probe()).ok()
+    });
     let default = || CgroupPath::resolve("", container.id().as_str(), &Hierarchy::own_cgroup().ok()?).ok();
     if let Some(path) = wanted.and_then(|group| group.path().cloned()).or_else(default) {
         let hierarchy = Hierarchy::find()?;

@@ -9,9 +9,14 @@ use std::collections::BTreeSet;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
-use crate::bundle::finding::{Finding, Pointer};
+use crate::bundle::finding::{Finding, Pointer, Severity};
 use crate::cgroup::limits;
 use crate::feature::namespaces;
+use crate::host::Host;
+
+/// How a user gets a cgroup of his own.
+const DELEGATION: &str = "leave it out, let systemd make the cgroup (--systemd-cgroup), or start crate-run in \
+                          one that is yours (systemd-run --user --scope --property Delegate=yes)";
 
 /// What of `spec` cannot hold; `reason` says why there is no cgroup.
 pub fn findings(spec: &Spec, reason: &str) -> Vec<Finding> {
@@ -29,7 +34,8 @@ pub fn findings(spec: &Spec, reason: &str) -> Vec<Finding> {
         found.push(Finding::warning("/linux/cgroupsPath", message).cure("leave it out"));
     }
     let rules = resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
-    if rules.iter().any(|rule| !rule.allow()) {
+    let can_make_nodes = !namespaces::resolve(spec).has(flag::USER);
+    if can_make_nodes && rules.iter().any(|rule| !rule.allow()) {
         let message = format!(
             "without a cgroup no device rule holds ({reason}): who may make a device node may use the device"
         );
@@ -47,10 +53,26 @@ pub fn findings(spec: &Spec, reason: &str) -> Vec<Finding> {
     found
 }
 
+/// The same for a user who may not make a cgroup, nor a device node. An ordinary user has named a place in
+/// vain; the engine that called root of a user namespace names one always, and is only told.
+pub fn unpermitted(spec: &Spec, host: &Host) -> Vec<Finding> {
+    let (place, rules) = (Pointer::from("/linux/cgroupsPath"), Pointer::from("/linux/resources/devices"));
+    let mut found = findings(spec, "this user may not make one here");
+    found.retain(|finding| finding.at != rules);
+    for finding in &mut found {
+        if finding.at == place && !host.powers.administers {
+            finding.severity = Severity::Error;
+        }
+        if finding.severity == Severity::Error {
+            finding.cure = DELEGATION.to_owned();
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::finding::Severity;
 
     fn found(linux: &str) -> Vec<(Severity, String)> {
         let spec: Spec =

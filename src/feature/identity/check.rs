@@ -27,7 +27,7 @@ pub fn findings(source: &Source, namespaces: &Namespaces, real: Option<&Maps>, h
     if namespaces.makes(flag::USER) {
         found.extend(map_findings("/linux/uidMappings", "uid", &given.uids));
         found.extend(map_findings("/linux/gidMappings", "gid", &given.gids));
-        if found.is_empty() {
+        if found.is_empty() && !source.is_of_entrant() {
             found.extend(writer::findings(&given, &identity.writers, host));
         }
     } else if let Some(joined) = namespaces.joined.iter().find(|joined| joined.kind == flag::USER) {

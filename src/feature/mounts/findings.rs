@@ -45,6 +45,9 @@ pub fn findings(spec: &Spec, bundle: &Path, host: &Host) -> Vec<Finding> {
             let words = entry.options().as_deref().unwrap_or_default();
             found.extend(users::findings(words, maps, &at.key("options")));
         }
+        if !host.powers.clones_mounts {
+            found.extend(power_finding(entry, &mount));
+        }
         match idmap::resolve(entry, &mount.options, &context.identity, &context.namespaces, &at) {
             Ok(Some(_)) => found.extend(idmap::findings(&mount.kind, &mount.options, host.kernel, &at)),
             Ok(None) => {}
@@ -61,6 +64,24 @@ fn unusable(entry: &MountEntry, at: Pointer) -> Finding {
         return Finding::error(at, "a bind mount needs a source").cure("add \"source\"");
     }
     Finding::error(at, "source and destination must be UTF-8 and free of NUL characters")
+}
+
+/// What only the runtime can make beforehand, and only where it has power over its own mount namespace.
+fn power_finding(entry: &MountEntry, mount: &Mount) -> Option<Finding> {
+    let mut words = entry.options().iter().flatten();
+    let option = |index| mount.at.key("options").index(index);
+    let (place, what, instead) = if mount.ids.is_some() {
+        let place = mount.options.ids.as_ref().map_or(mount.at.clone(), |word| option(word.index));
+        (place, "show other ids on a mount", "leave idmap, uidMappings and gidMappings of the mount out")
+    } else if matches!(mount.kind, Kind::CopyUp(_)) {
+        let place = words.position(|word| word == "tmpcopyup").map_or(mount.at.clone(), option);
+        (place, "fill a tmpfs from the image", "leave tmpcopyup out, or mount nothing there")
+    } else {
+        return None;
+    };
+    let message = format!("an ordinary user cannot {what}: it takes power over the mounts of the host");
+    let cure = format!("{instead}; or start crate-run as root of namespaces of its own (unshare -rm)");
+    Some(Finding::error(place, message).cure(cure))
 }
 
 fn target_findings(entry: &MountEntry, mount: &Mount) -> Vec<Finding> {
