@@ -3,6 +3,7 @@
 use crate_run::bundle::path::OutsidePath;
 use crate_run::feature::keyring::Keyring;
 use crate_run::feature::terminal::Master;
+use crate_run::host::Host;
 use crate_run::plan::request::Gate;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -62,13 +63,15 @@ pub fn rich() -> Vec<Wish> {
 
 fn wish(tape: &mut Tape) -> Wish {
     let mut config = minimal();
-    let euid = if tape.below(4) == 3 { 1000 } else { 0 };
+    let wants_user = tape.below(4) == 3;
     let namespaces = namespaces(tape);
     let own = |kind: &str| namespaces.iter().any(|entry| entry["type"] == kind);
+    // An ordinary user has containers in user namespaces only.
+    let host = if wants_user && own("user") { Host::for_user(1000) } else { Host::for_tests() };
     let makes =
         |kind: &str| namespaces.iter().any(|entry| entry["type"] == kind && entry.get("path").is_none());
     config["linux"] = linux(tape, &own, &makes);
-    if own("network") && euid == 0 && tape.yes() {
+    if own("network") && host.powers.administers && tape.yes() {
         config["linux"]["netDevices"] = json!({ "eth0": { "name": "net%d" }, "eth1": {} });
     }
     config["process"] = process(tape);
@@ -80,7 +83,7 @@ fn wish(tape: &mut Tape) -> Wish {
         }
     }
     config["root"]["readonly"] = tape.yes().into();
-    config["mounts"] = mounts(tape);
+    config["mounts"] = mounts(tape, &host);
     config["hooks"] = hooks(tape);
     if own("uts") {
         config["hostname"] = "example".into();
@@ -92,7 +95,7 @@ fn wish(tape: &mut Tape) -> Wish {
     }
     let terminal = config["process"]["terminal"] == true;
     let mut wish = Wish::new(serde_json::to_string_pretty(&config).expect("a value is JSON"));
-    wish.host.euid = euid;
+    wish.host = host;
     let path = |text: &str| OutsidePath::new("/".as_ref(), text.as_ref()).expect("no NUL");
     wish.request.gate = if tape.yes() { Gate::Open } else { Gate::Closed };
     wish.request.master = match (terminal, tape.yes()) {
@@ -242,7 +245,7 @@ fn process(tape: &mut Tape) -> Value {
     process
 }
 
-fn mounts(tape: &mut Tape) -> Value {
+fn mounts(tape: &mut Tape, host: &Host) -> Value {
     let mount = |destination: &str, typ: &str, options: &[&str]| json!({ "destination": destination, "type": typ, "source": typ, "options": options });
     let bind = |source: &str, destination: &str, options: &[&str]| json!({ "destination": destination, "type": "bind", "source": source, "options": options });
     let all = [
@@ -262,11 +265,13 @@ fn mounts(tape: &mut Tape) -> Value {
         mount("/sys", "sysfs", &["remount", "rw"]),
     ];
     let mut list = tape.some(&all);
+    let copies = if host.powers.clones_mounts { "tmpcopyup" } else { "dirsync" };
+    list.retain(|entry| host.powers.clones_mounts || entry["destination"] != "/mapped");
     if tape.below(8) == 7 {
         list.push(bind("/dev", "/dev", &["rbind"]));
     }
     if tape.yes() {
-        list.push(mount("/run", "tmpfs", &["size=64k", tape.one(&["tmpcopyup", "silent", "sync"])]));
+        list.push(mount("/run", "tmpfs", &["size=64k", tape.one(&[copies, "silent", "sync"])]));
         list.push(mount("/run", "tmpfs", &["remount", "size=128k", "rro"]));
     }
     list.into()
