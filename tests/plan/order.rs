@@ -63,7 +63,11 @@ fn broken(plan: &Plan, claim: &Claim) -> Option<Plan> {
         Claim::Unless(..) => return None,
         Claim::PhasesInOrder => other.steps[0].phase = Phase::Exec,
         Claim::SlotsFilled => {
-            other.steps.retain(|step| !matches!(step.action, Action::Host(HostAction::OpenRoot { .. })));
+            use Operation::{AttachLockedRoot, AttachRoot};
+            let attaches = |action: &Action| {
+                matches!(action, Action::Child(AttachRoot { .. } | AttachLockedRoot { .. }))
+            };
+            other.steps.retain(|step| !attaches(&step.action));
         }
     }
     Some(other)
