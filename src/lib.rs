@@ -79,6 +79,7 @@ pub mod host;
 mod kernfs;
 pub mod launch;
 pub mod netlink;
+pub mod observe;
 pub mod plan;
 pub mod resctrl;
 pub mod state;

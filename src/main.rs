@@ -8,10 +8,13 @@ use crate_run::cli::args::{self, Invocation, Verb};
 use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
-use crate_run::cli::{create, doctor, exec, explain, features, inspect, making, run, update, validate};
+use crate_run::cli::{
+    create, doctor, end, events, exec, explain, features, inspect, making, ps, run, update, usage, validate,
+    wait,
+};
 use crate_run::error::Error;
 use crate_run::launch::start;
-use crate_run::state::lifecycle::{self, Manner, Reach};
+use crate_run::state::lifecycle;
 
 /// One thread, a millisecond of life: nothing is ever given back (crates/sys/src/bump.rs).
 #[global_allocator]
@@ -60,20 +63,22 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
             started.map(|()| 0)
         }
         Verb::State(verb) => show(inspect::state(global, verb)?),
-        Verb::Kill(verb) => {
-            let reach = if verb.all { Reach::All } else { Reach::First };
-            lifecycle::kill(&making::store(global)?, &making::id(&verb.id)?, verb.signal, reach).map(|()| 0)
-        }
+        Verb::Kill(verb) => end::kill(global, verb, log),
+        Verb::Stop(verb) => end::stop(global, verb, log),
+        Verb::Wait(verb) => match wait::wait(global, verb)? {
+            Some(text) => show(text),
+            None => {
+                log.error(&format!("container {} has not ended in time", verb.id));
+                Ok(wait::TIMED_OUT)
+            }
+        },
         Verb::Pause(verb) => lifecycle::pause(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
         Verb::Resume(verb) => lifecycle::resume(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
-        Verb::Delete(verb) => {
-            let manner = if verb.force { Manner::Forced } else { Manner::Polite };
-            let deleted = lifecycle::delete(&making::store(global)?, &making::id(&verb.id)?, manner)?;
-            making::tell(&deleted, log);
-            Ok(0)
-        }
+        Verb::Delete(verb) => end::delete(global, verb, log),
         Verb::Exec(verb) => exec::exec(global, verb, log),
         Verb::Update(verb) => update::update(global, verb, log),
+        Verb::Ps(verb) => show(ps::ps(global, verb)?),
+        Verb::Events(verb) => events::events(global, verb),
         Verb::List(verb) => show(inspect::list(global, verb, log)?),
         Verb::Spec(verb) => {
             let audience = if verb.rootless { Audience::caller() } else { Audience::Root };
@@ -88,5 +93,6 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
         }
         Verb::Doctor(_) => show(doctor::doctor()),
         Verb::Features(_) => show(features::features()),
+        Verb::Checkpoint(_) | Verb::Restore(_) => Err(Error::Unsupported(usage::NO_CHECKPOINT.to_owned())),
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate_run::cgroup::Driver;
 use crate_run::cli::args::{
-    Create, Delete, ExplainFormat, Global, Invocation, Kill, ListFormat, Rootless, Run, ValidateFormat, Verb,
-    parse,
+    Create, Delete, Events, ExplainFormat, Global, Invocation, Kill, ListFormat, Ps, PsFormat, Rootless, Run,
+    Stop, ValidateFormat, Verb, Wait, parse,
 };
 use crate_run::cli::log::{Format, Level};
 use crate_run::cli::usage::Reply;
@@ -46,6 +46,42 @@ fn delete(line: &str) -> Delete {
     match understood(line).verb {
         Verb::Delete(delete) => delete,
         other => panic!("{line} is understood as {other:?}"),
+    }
+}
+
+fn ps(line: &str) -> Ps {
+    match understood(line).verb {
+        Verb::Ps(ps) => ps,
+        other => panic!("{line} is understood as {other:?}"),
+    }
+}
+
+fn events(line: &str) -> Events {
+    match understood(line).verb {
+        Verb::Events(events) => events,
+        other => panic!("{line} is understood as {other:?}"),
+    }
+}
+
+fn stop(line: &str) -> Stop {
+    match understood(line).verb {
+        Verb::Stop(stop) => stop,
+        other => panic!("{line} is understood as {other:?}"),
+    }
+}
+
+fn wait(line: &str) -> Wait {
+    match understood(line).verb {
+        Verb::Wait(wait) => wait,
+        other => panic!("{line} is understood as {other:?}"),
+    }
+}
+
+/// What is said about a line that is wrong.
+fn complaint(line: &str) -> String {
+    match parse(line.split(' ').map(OsString::from)) {
+        Err(Reply::Wrong { message, .. }) => message,
+        other => panic!("{line} gives {other:?}"),
     }
 }
 
@@ -162,6 +198,123 @@ fn kill_hands_on_what_follows_the_id() {
 }
 
 #[test]
+fn ps_hands_on_what_follows_the_id() {
+    for (line, options) in [
+        ("crate-run ps web", &[][..]),
+        ("crate-run ps web -aux", &["-aux"]),
+        ("crate-run ps web -o pid --format=json", &["-o", "pid", "--format=json"]),
+        // go-runc joins the options to one word, which may be empty.
+        ("crate-run ps --format table web ", &[""]),
+        ("crate-run -debug=false ps -format=table web -f", &["-f"]),
+    ] {
+        let ps = ps(line);
+        let words: Vec<&str> = ps.options.iter().map(String::as_str).collect();
+        assert_eq!(
+            (ps.id.as_str(), ps.format, words.as_slice()),
+            ("web", PsFormat::Table, options),
+            "{line}"
+        );
+    }
+    assert_eq!(ps("crate-run ps --format json web").format, PsFormat::Json);
+    assert_eq!(ps("crate-run ps -f table -f json web").format, PsFormat::Json);
+    assert!(complaint("crate-run ps -f xml web").starts_with("--format must be one of table, json"));
+}
+
+#[test]
+fn events_takes_go_durations() {
+    let seconds = |line: &str| events(line).interval.as_secs_f64();
+    assert_eq!(seconds("crate-run events web"), 5.0);
+    assert_eq!(seconds("crate-run events --interval 100ms web"), 0.1);
+    assert_eq!(seconds("crate-run events web -interval=1m0.5s"), 60.5);
+    assert!(events("crate-run events --stats web").stats);
+    assert!(!events("crate-run events --stats=true --stats=false web").stats);
+    for wrong in ["0", "-1s", "soon", "0s"] {
+        let said = complaint(&format!("crate-run events --interval={wrong} web"));
+        assert!(said.starts_with(&format!("invalid duration {wrong:?}")), "{said}");
+    }
+}
+
+#[test]
+fn stop_and_wait_take_seconds() {
+    let stopped = stop("crate-run stop web");
+    assert_eq!((stopped.timeout.as_secs(), stopped.signal), (10, None));
+    let stopped = stop("crate-run stop web --timeout 0 -s INT");
+    assert_eq!((stopped.timeout.as_secs(), stopped.signal), (0, Some(2)));
+    assert_eq!(stop("crate-run stop -t 1m30s web").timeout.as_secs(), 90);
+    assert_eq!(wait("crate-run wait web").timeout, None);
+    assert_eq!(wait("crate-run wait -timeout=2 web").timeout.map(|time| time.as_secs()), Some(2));
+    assert!(complaint("crate-run stop -t -5 web").starts_with("invalid duration \"-5\""));
+}
+
+#[test]
+fn many_are_named_by_an_expression() {
+    let killed = kill("crate-run kill -a -r ^web[0-9]+$ -9");
+    assert_eq!((killed.id.as_str(), killed.signal, killed.all, killed.regex), ("^web[0-9]+$", 9, true, true));
+    let deleted = delete("crate-run delete -rf .*");
+    assert_eq!((deleted.id.as_str(), deleted.force, deleted.regex), (".*", true, true));
+    assert!(!delete("crate-run delete web").regex);
+}
+
+/// Podman takes a success of the first line, and `flag needs an argument` for the second, for support.
+#[test]
+fn checkpoint_and_restore_are_declined_whatever_the_words() {
+    for line in [
+        "crate-run checkpoint --help",
+        "crate-run restore --lsm-mount-context",
+        "crate-run checkpoint --image-path /i --leave-running --tcp-established web",
+        "crate-run --systemd-cgroup restore -no-subreaper --bundle=/b --image-path /i -d --pid-file /p web",
+        "crate-run checkpoint -h",
+        "crate-run restore",
+    ] {
+        match understood(line).verb {
+            Verb::Checkpoint(_) | Verb::Restore(_) => {}
+            other => panic!("{line} is understood as {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_run_with_a_time_limit_stays_in_the_foreground() {
+    assert_eq!(run("crate-run run --timeout 90 web").timeout.map(|time| time.as_secs()), Some(90));
+    assert!(run("crate-run run -d web").timeout.is_none());
+    let said = complaint("crate-run run -d --timeout 1s web");
+    assert!(said.contains("--timeout") && said.contains("--detach"), "{said}");
+    assert!(complaint("crate-run run --timeout 0 web").contains("must be greater than 0"));
+}
+
+/// Every verb that takes an id takes its flags on either side of it, with one dash or two, and the flags of the
+/// program too.
+#[test]
+fn flags_stand_where_the_caller_likes_them() {
+    let lines = [
+        "run -keep",
+        "create -no-pivot",
+        "start",
+        "state",
+        "kill",
+        "stop -timeout=3",
+        "wait -timeout=3",
+        "pause",
+        "resume",
+        "delete -force",
+        "exec -detach",
+        "ps -format=json",
+        "events -stats",
+    ];
+    for line in lines {
+        let (verb, flag) = line.split_once(' ').unwrap_or((line, "-debug"));
+        let program = if verb == "exec" { " true" } else { "" };
+        understood(&format!("crate-run -root /one {verb} -{flag} -root=/two web{program}"));
+        let words = format!("crate-run {verb} {flag} --root=/one --root /two --log-format json web{program}");
+        let global = global(&words);
+        assert_eq!((global.root.as_deref(), global.log_format), (Some(Path::new("/two")), Format::Json));
+        if !["kill", "exec", "ps"].contains(&verb) {
+            understood(&format!("crate-run {verb} web {flag} --debug=false -systemd-cgroup"));
+        }
+    }
+}
+
+#[test]
 fn run_takes_a_name_as_runc_does() {
     for line in [
         "crate-run run --bundle /b -d --keep --pid-file /p web",
@@ -269,6 +422,9 @@ fn word() -> impl Strategy<Value = OsString> {
         "create",
         "kill",
         "list",
+        "ps",
+        "stop",
+        "checkpoint",
         "spec",
         "help",
         "--help",

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use crate_run::cgroup::Hierarchy;
 use crate_run::cli::args::{self, Verb};
 use crate_run::cli::inspect;
-use crate_run::state::lifecycle::{Manner, Reach, delete, kill};
+use crate_run::state::lifecycle::{Manner, delete};
+use crate_run::state::signal::{Reach, kill};
 use crate_run::state::{Container, ContainerId, Store};
 
 /// The directory of one run; gone afterwards.

@@ -45,6 +45,10 @@ pub enum CgroupError {
     #[error("cgroup {path} exists already and {state}")]
     InUse { path: String, state: &'static str },
 
+    /// A process of the cgroup may not be signalled by us.
+    #[error("cannot send signal {signal} to every process of cgroup {path}: {}", plain(source))]
+    Signal { path: String, signal: u32, source: io::Error },
+
     /// Something that should have happened by now has not.
     #[error("cgroup {path} did not {awaited} in time")]
     Deadline { path: String, awaited: &'static str },
@@ -62,9 +66,10 @@ impl CgroupError {
     /// The error number of the kernel, where a system call failed.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::Directory { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
-                source.raw_os_error()
-            }
+            Self::Directory { source, .. }
+            | Self::Read { source, .. }
+            | Self::Write { source, .. }
+            | Self::Signal { source, .. } => source.raw_os_error(),
             Self::InternalProcesses { .. } => Some(Errno::BUSY.raw_os_error()),
             _ => None,
         }
@@ -77,7 +82,7 @@ impl CgroupError {
                 "mount cgroup2 at /sys/fs/cgroup; systemd does so with systemd.unified_cgroup_hierarchy=1",
             ),
             Self::Directory { source, .. } => permission_cure(source),
-            Self::Read { .. } => None,
+            Self::Read { .. } | Self::Signal { .. } => None,
             Self::Write { file, source, .. } => write_cure(file, source),
             Self::ControllerAbsent { .. } => {
                 Some("leave the limit out, or give the controller to cgroup v2 (see cgroups(7))")

@@ -1,4 +1,4 @@
-//! Waiting for a cgroup: killed, frozen, thawed. And counting: processes, kills for want of memory.
+//! Waiting for a cgroup: killed, frozen, thawed. And counting: kills for want of memory.
 //!
 //! Kernel: `cgroup.events` tells whether any process lives in the cgroup or below it (`populated`) and
 //! whether all of them stand still (`frozen`). A change wakes poll(2) with POLLPRI, but only those who have
@@ -20,8 +20,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::error::CgroupError;
-use super::v2::{Cgroup, directory_error};
-use crate::kernfs::{Directory, read_whole};
+use super::v2::Cgroup;
+use crate::kernfs::read_whole;
 
 /// The content of `cgroup.events`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Cgroup {
         match self.directory.read("cgroup.events") {
             Ok(text) => Ok(parse_events(&text)),
             Err(errno) if is_gone(errno) => Ok(Events::default()),
-            Err(errno) => Err(self.read_error("cgroup.events", errno)),
+            Err(errno) => Err(self.unreadable("cgroup.events", errno)),
         }
     }
 
@@ -68,6 +68,11 @@ impl Cgroup {
         match self.write_file("cgroup.kill", "1") {
             // Somebody else has removed it meanwhile.
             Err(_) if !self.events()?.populated => Ok(()),
+            // A threaded cgroup has no processes of its own that could be killed as one (cgroups(7)).
+            Err(error) if error.errno() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
+                self.signal_all(9)?;
+                self.wait_until_empty(deadline)
+            }
             written => written.and_then(|()| self.wait_until_empty(deadline)),
         }
     }
@@ -96,17 +101,6 @@ impl Cgroup {
         self.wait_for("thaw", deadline, |events| !events.frozen)
     }
 
-    /// The process ids in the cgroup and below it, ascending, as our own pid namespace numbers them.
-    pub fn processes(&self) -> Result<Vec<i32>, CgroupError> {
-        let mut found = Vec::new();
-        collect_processes(&self.directory, &mut found)
-            .map_err(|errno| directory_error("list the processes of", self.path(), errno))?;
-        // A process that moves or ends while we look may be seen twice.
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
-    }
-
     fn wait_for(
         &self,
         awaited: &'static str,
@@ -116,13 +110,13 @@ impl Cgroup {
         let file = match self.directory.file("cgroup.events", OFlags::RDONLY) {
             Ok(file) => file,
             Err(errno) if is_gone(errno) && done(&Events::default()) => return Ok(()),
-            Err(errno) => return Err(self.read_error("cgroup.events", errno)),
+            Err(errno) => return Err(self.unreadable("cgroup.events", errno)),
         };
         loop {
             let events = match read_whole(file.as_fd()) {
                 Ok(text) => parse_events(&text),
                 Err(errno) if is_gone(errno) && done(&Events::default()) => return Ok(()),
-                Err(errno) => return Err(self.read_error("cgroup.events", errno)),
+                Err(errno) => return Err(self.unreadable("cgroup.events", errno)),
             };
             if done(&events) {
                 return Ok(());
@@ -131,7 +125,7 @@ impl Cgroup {
             if left.is_zero() {
                 return Err(CgroupError::Deadline { path: self.path().to_string(), awaited });
             }
-            wait_for_change(&file, left).map_err(|errno| self.read_error("cgroup.events", errno))?;
+            wait_for_change(&file, left).map_err(|errno| self.unreadable("cgroup.events", errno))?;
         }
     }
 }
@@ -151,26 +145,6 @@ pub(super) fn wait_for_change(file: &OwnedFd, longest: Duration) -> Result<(), E
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(errno),
     }
-}
-
-/// Depth first, with the descriptors of one branch open at a time.
-fn collect_processes(directory: &Directory, found: &mut Vec<i32>) -> Result<(), Errno> {
-    let list = match directory.read("cgroup.procs") {
-        // A threaded cgroup shows its processes only at the top of its domain (cgroups(7)).
-        Err(Errno::OPNOTSUPP) => String::new(),
-        // Removed since we opened it.
-        Err(Errno::NODEV) => return Ok(()),
-        other => other?,
-    };
-    found.extend(list.lines().filter_map(|line| line.parse::<i32>().ok()));
-    for name in directory.children()? {
-        match directory.beneath(&name) {
-            Ok(child) => collect_processes(&child, found)?,
-            Err(Errno::NOENT | Errno::NODEV) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }
 
 /// The number behind `key` in a file of "key number" lines.

@@ -9,6 +9,7 @@
 //! | where the container's cgroup lies | `path`, `hierarchy` |
 //! | make it, open it, write the list | `v2`, `controllers`, over `src/kernfs.rs` |
 //! | wait, kill, freeze, count | `events` |
+//! | who is in it, a signal to all of them | `members` |
 //! | take it down again | `remove` |
 //! | hand it to the user of the container | `delegate` |
 //! | who makes it | `driver` |
@@ -32,6 +33,7 @@ pub mod hierarchy;
 pub mod hugetlb;
 pub mod io;
 pub mod limits;
+pub mod members;
 pub mod memory;
 pub mod network;
 pub mod path;

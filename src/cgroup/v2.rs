@@ -14,8 +14,9 @@
 //!
 //! Man pages: cgroups(7), clone(2), mkdirat(2). Kernel: cgroup-v2.rst, "Interface Files".
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::error::CgroupError;
@@ -118,7 +119,16 @@ impl Cgroup {
         match self.directory.read(file) {
             Ok(content) => Ok(Some(content)),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(self.read_error(file, errno)),
+            Err(errno) => Err(self.unreadable(file, errno)),
+        }
+    }
+
+    /// Opens `file`, a name without a slash; `None` where it does not exist, or the cgroup no longer does.
+    pub fn open_file(&self, file: &str, access: OFlags) -> Result<Option<OwnedFd>, CgroupError> {
+        match self.directory.file(file, access) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(Errno::NOENT | Errno::NODEV) => Ok(None),
+            Err(errno) => Err(self.unreadable(file, errno)),
         }
     }
 
@@ -153,7 +163,7 @@ impl Cgroup {
         Err(CgroupError::InUse { path: self.path.to_string(), state })
     }
 
-    pub(super) fn read_error(&self, file: &str, errno: Errno) -> CgroupError {
+    pub(crate) fn unreadable(&self, file: &str, errno: Errno) -> CgroupError {
         CgroupError::Read { path: self.path.to_string(), file: file.to_owned(), source: errno.into() }
     }
 }

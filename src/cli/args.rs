@@ -5,21 +5,33 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 
 use crate::cgroup::Driver;
 use crate::host::Host;
 
+use super::argv;
 use super::log::{Format, Level, Log};
 use super::usage::Reply;
-use super::{argv, signal};
 
+mod checkpoint;
+mod duration;
+mod end;
+mod events;
 mod exec;
+mod ps;
 mod update;
+mod wait;
 
+pub use checkpoint::{Checkpoint, Restore};
+pub use end::{Delete, Kill, Stop};
+pub use events::Events;
 pub use exec::{Exec, User};
+pub use ps::{Ps, PsFormat};
 pub use update::Update;
+pub use wait::Wait;
 
 /// One command line, understood.
 #[derive(Debug)]
@@ -80,17 +92,23 @@ const VERBS: &[(&str, Define)] = &[
     ("start", Start::augment_args),
     ("state", State::augment_args),
     ("kill", Kill::augment_args),
+    ("stop", Stop::augment_args),
+    ("wait", Wait::augment_args),
     ("pause", Pause::augment_args),
     ("resume", Resume::augment_args),
     ("delete", Delete::augment_args),
     ("exec", Exec::augment_args),
     ("update", Update::augment_args),
+    ("ps", Ps::augment_args),
+    ("events", Events::augment_args),
     ("list", List::augment_args),
     ("spec", Spec::augment_args),
     ("explain", Explain::augment_args),
     ("validate", Validate::augment_args),
     ("doctor", Doctor::augment_args),
     ("features", Features::augment_args),
+    ("checkpoint", Checkpoint::augment_args),
+    ("restore", Restore::augment_args),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -100,17 +118,23 @@ pub enum Verb {
     Start(Start),
     State(State),
     Kill(Kill),
+    Stop(Stop),
+    Wait(Wait),
     Pause(Pause),
     Resume(Resume),
     Delete(Delete),
     Exec(Exec),
     Update(Update),
+    Ps(Ps),
+    Events(Events),
     List(List),
     Spec(Spec),
     Explain(Explain),
     Validate(Validate),
     Doctor(Doctor),
     Features(Features),
+    Checkpoint(Checkpoint),
+    Restore(Restore),
 }
 
 impl Verb {
@@ -267,6 +291,10 @@ pub struct Run {
     #[arg(long)]
     pub keep: bool,
 
+    /// Stop the container after this time as `stop` does, and exit with status 124: 90, 1m30s
+    #[arg(long, value_name = "DURATION", value_parser = duration::positive, conflicts_with = "detach")]
+    pub timeout: Option<Duration>,
+
     #[command(flatten)]
     pub making: Making,
 }
@@ -332,23 +360,6 @@ pub struct State {
     pub id: String,
 }
 
-/// Send a signal to the first process of a container
-#[derive(Args, Debug)]
-pub struct Kill {
-    /// The container's name
-    #[arg(value_name = "ID")]
-    pub id: String,
-
-    /// The signal, by name or number: KILL, SIGTERM, RTMIN+3, 9
-    #[arg(value_name = "SIGNAL", default_value = "TERM")]
-    #[arg(value_parser = signal::number, allow_hyphen_values = true)]
-    pub signal: i32,
-
-    /// Send it to all processes of the container
-    #[arg(long, short)]
-    pub all: bool,
-}
-
 /// Stop all processes of a container where they stand
 #[derive(Args, Debug)]
 pub struct Pause {
@@ -363,18 +374,6 @@ pub struct Resume {
     /// The container's name
     #[arg(value_name = "ID")]
     pub id: String,
-}
-
-/// Remove a stopped container and everything that belongs to it
-#[derive(Args, Debug)]
-pub struct Delete {
-    /// The container's name
-    #[arg(value_name = "ID")]
-    pub id: String,
-
-    /// Kill the container first if it runs; no error if it does not exist
-    #[arg(long, short)]
-    pub force: bool,
 }
 
 /// List the containers

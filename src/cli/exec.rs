@@ -51,7 +51,7 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     })?;
     let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
     let terminal = launch.line.take().and_then(|line| line.terminal);
-    attend(watch, born.pid, &born.pidfd, terminal)
+    attend(watch, born.pid, &born.pidfd, terminal, None)
 }
 
 /// The container's first process, if a program may be started beside it.

@@ -3,16 +3,19 @@
 use crate::cli::args::{Global, Run};
 use crate::cli::log::Log;
 use crate::cli::making::{self, Order, Stay};
+use crate::cli::wait::TIMED_OUT;
 use crate::error::Error;
 use crate::feature::process;
 use crate::launch::Launch;
+use crate::launch::time_limit::{Clock, TimeLimit};
 use crate::plan::compile::compile;
 use crate::plan::request::Gate;
-use crate::state::{ContainerId, lifecycle};
+use crate::state::{ContainerId, Record, Store, lifecycle, signal};
 
 use crate::launch::foreground::{Watch, attend, show_remains};
 
-/// Answers the exit status: the program's own in the foreground, 0 when detached.
+/// Answers the exit status: the program's own in the foreground, 0 when detached, 124 when the time of
+/// `--timeout` was over first.
 pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     making::check_preserved(run.making.preserve_fds)?;
     let stay = if run.detach { Stay::Detached } else { Stay::Foreground };
@@ -31,6 +34,8 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     if bundle.process.is_absent() {
         return Err(source.error(vec![process::absence()]));
     }
+    // Whatever can fail about it fails before there is a container.
+    let clock = run.timeout.map(Clock::starting).transpose()?;
     let plan = compile(&bundle, &request);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     if let Err(error) = making::make(&mut launch, log) {
@@ -46,11 +51,37 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     }
     let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
     let terminal = launch.line.take().and_then(|line| line.terminal);
+    let mut limit = clock.map(|clock| TimeLimit::new(clock, &record));
     // Others may look at the container, signal and delete it while it runs: the lock is not kept.
     drop(container);
-    let status = attend(watch, born.pid, &born.pidfd, terminal);
-    if !run.keep {
+    let status = attend(watch, born.pid, &born.pidfd, terminal, limit.as_mut());
+    let is_over = limit.is_some_and(|limit| limit.is_over());
+    if run.keep {
+        if is_over {
+            // Its first process has ended; in a pid namespace of the host it leaves others behind.
+            signal::end_everybody(&record)?;
+        }
+        remember(&store, &request.id, status.as_ref().ok().copied())?;
+    } else {
         making::tell(&lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)?, log);
     }
+    if is_over {
+        log.error(&format!("the time of container {} was over: it was stopped", request.id));
+        return Ok(TIMED_OUT);
+    }
     status
+}
+
+/// Writes down how the program has ended, for `wait`: nobody else is told. A container that somebody has
+/// deleted meanwhile is none of our business any more.
+fn remember(store: &Store, id: &ContainerId, status: Option<i32>) -> Result<(), Error> {
+    let container = match store.open(id) {
+        Err(Error::NotFound { .. }) => return Ok(()),
+        other => other?,
+    };
+    match container.record() {
+        Ok(record) => container.save(&Record { exit_status: status, ..record }),
+        Err(Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

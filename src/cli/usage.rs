@@ -12,6 +12,10 @@ use super::args;
 use super::log::{Format, Level, Log};
 use super::version;
 
+/// What `checkpoint` and `restore` answer to whatever they are given.
+pub const NO_CHECKPOINT: &str =
+    "checkpoint and restore are not supported: crate-run does not save containers";
+
 /// The answer to a command line that asks for no verb, or for one in the wrong way.
 #[derive(Debug)]
 pub enum Reply {
@@ -65,7 +69,9 @@ fn sentence(error: &Error, words: &[OsString]) -> String {
             format!("{flag} must be one of {}, not {value:?}", of(ContextKind::ValidValue))
         }
         ErrorKind::TooManyValues => format!("{flag} takes no argument, but got {value:?}"),
-        ErrorKind::ArgumentConflict => format!("{argument} and {} mean the same", of(ContextKind::PriorArg)),
+        ErrorKind::ArgumentConflict => {
+            format!("{argument} and {} exclude each other", of(ContextKind::PriorArg))
+        }
         ErrorKind::InvalidUtf8 => "an argument is not UTF-8 text".to_owned(),
         // The definitions give no reason for any other kind; its name is better than nothing.
         other => other.to_string(),

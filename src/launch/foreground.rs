@@ -35,6 +35,7 @@ use rustix::process::{
 use crate::error::{Error, StepError};
 use crate::launch::caller::{CallerTerminal, Place};
 use crate::launch::relay::{Arrival, Relay};
+use crate::launch::time_limit::TimeLimit;
 
 /// Nothing tells a process that its group was put in the foreground, nor that a program has read or thrown
 /// away what was typed: as long as one of the two matters we look once a second.
@@ -72,10 +73,18 @@ impl Watch {
 /// Attends to the container's first process, our child `pid`, until it has ended. `terminal` is the master
 /// side of its terminal, and is connected to our standard input and output.
 ///
+/// When the time of `limit` is over, the container is stopped; the end is awaited all the same.
+///
 /// Answers the program's exit status, or 128 + N if signal N has ended it, as shells do.
 ///
 /// Errors: somebody else has waited for the process; `terminal` is no pty; of poll(2) and wait(2).
-pub fn attend(watch: Watch, pid: i32, pidfd: &OwnedFd, terminal: Option<OwnedFd>) -> Result<i32, Error> {
+pub fn attend(
+    watch: Watch,
+    pid: i32,
+    pidfd: &OwnedFd,
+    terminal: Option<OwnedFd>,
+    limit: Option<&mut TimeLimit>,
+) -> Result<i32, Error> {
     let (input, output) = (stdin(), stdout());
     let desk = terminal.map(|master| Desk::open(master, input.as_fd(), output.as_fd())).transpose()?;
     let mut foreground = Foreground {
@@ -85,6 +94,7 @@ pub fn attend(watch: Watch, pid: i32, pidfd: &OwnedFd, terminal: Option<OwnedFd>
         gone: false,
         status: None,
         desk,
+        limit,
     };
     let status = foreground.until_end()?;
     foreground.last_words()?;
@@ -147,7 +157,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-struct Foreground<'a> {
+struct Foreground<'a, 'l> {
     signals: SignalFd,
     pid: Option<Pid>,
     pidfd: &'a OwnedFd,
@@ -155,13 +165,14 @@ struct Foreground<'a> {
     gone: bool,
     status: Option<WaitStatus>,
     desk: Option<Desk<'a>>,
+    limit: Option<&'a mut TimeLimit<'l>>,
 }
 
-impl Foreground<'_> {
+impl Foreground<'_, '_> {
     fn until_end(&mut self) -> Result<i32, Error> {
         loop {
             let events = self.wait()?;
-            let [signals, end, relay @ ..] = events;
+            let [signals, end, time, relay @ ..] = events;
             if !signals.is_empty() {
                 self.heed_signals()?;
             }
@@ -171,6 +182,9 @@ impl Foreground<'_> {
             }
             if let Some(status) = self.status {
                 return Ok(exit_status(status));
+            }
+            if let (false, Some(limit)) = (time.is_empty(), &mut self.limit) {
+                limit.strike()?;
             }
             if let Some(desk) = &mut self.desk {
                 desk.relay.serve(relay);
@@ -184,8 +198,9 @@ impl Foreground<'_> {
         }
     }
 
-    /// Waits for something to happen; answers what: to the signals, the program, and the three of the relay.
-    fn wait(&self) -> Result<[PollFlags; 5], Error> {
+    /// Waits for something to happen; answers what: to the signals, the program, the clock, and the three of the
+    /// relay.
+    fn wait(&self) -> Result<[PollFlags; 6], Error> {
         let idle = self.signals.as_fd();
         let nothing = || PollFd::from_borrowed_fd(idle, PollFlags::empty());
         let [input, master, output] = match &self.desk {
@@ -193,7 +208,8 @@ impl Foreground<'_> {
             None => [nothing(), nothing(), nothing()],
         };
         let end = if self.gone { nothing() } else { PollFd::new(self.pidfd, PollFlags::IN) };
-        let wanted = [PollFd::new(&idle, PollFlags::IN), end, input, master, output];
+        let clock = self.limit.as_ref().map_or_else(nothing, |limit| PollFd::new(*limit, PollFlags::IN));
+        let wanted = [PollFd::new(&idle, PollFlags::IN), end, clock, input, master, output];
         ready(wanted, self.desk.as_ref().is_some_and(Desk::must_look).then_some(&LOOK))
     }
 

@@ -26,6 +26,7 @@ mod record;
 mod relay;
 mod resctrl;
 pub mod start;
+pub mod time_limit;
 mod trees;
 mod undo;
 

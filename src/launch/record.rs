@@ -50,6 +50,7 @@ impl Launch<'_> {
             owner: rustix::process::getuid().as_raw(),
             own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),
             no_program: self.bundle.process.is_absent(),
+            exit_status: None,
             wanted: self.request.to_record(),
             hooks_later: !(hooks.poststart.is_empty() && hooks.poststop.is_empty()),
         });

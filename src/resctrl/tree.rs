@@ -234,6 +234,18 @@ impl Tree {
         written.map_err(self.failed("write the schemata of", group))
     }
 
+    /// What the file `name` in a directory below the mount says; empty where it is not there.
+    pub fn text(&self, directory: &str, name: &str) -> String {
+        self.root.beneath(directory).and_then(|it| it.read(name)).unwrap_or_default()
+    }
+
+    /// The directories in a directory below the mount, by name; none where it is not there.
+    pub fn directories(&self, directory: &str) -> Vec<String> {
+        let mut names = self.root.beneath(directory).and_then(|it| it.children()).unwrap_or_default();
+        names.sort();
+        names
+    }
+
     /// Moves the process `pid`, as the caller numbers it, and later its children, into the group.
     pub fn join(&self, group: &Group, pid: i32) -> Result<(), ResctrlError> {
         let written = self.root.beneath(&group.0).and_then(|it| it.write("tasks", &format!("{pid}\n")));

@@ -17,20 +17,18 @@ pub struct ProcessId {
 impl ProcessId {
     /// The process that has this number now; `None` when there is none.
     pub fn of(pid: i32) -> Option<Self> {
-        let Stat { started, .. } = Stat::read(pid)?;
-        Some(Self { pid, started })
+        let stat = Stat::read(pid)?;
+        Some(Self { pid, started: stat.started })
     }
 
     /// Is it still there? A zombie has ended.
     pub fn is_alive(&self) -> bool {
-        Stat::read(self.pid).is_some_and(|stat| stat.started == self.started && !"ZX".contains(stat.state))
+        self.stat().is_some_and(|stat| !"ZX".contains(stat.state))
     }
 
     /// Has it ended, or begun to? Its namespaces can be entered no more then, and its cgroup may be gone.
     pub fn is_ending(&self) -> bool {
-        !Stat::read(self.pid).is_some_and(|stat| {
-            stat.started == self.started && !"ZX".contains(stat.state) && stat.flags & PF_EXITING == 0
-        })
+        !self.stat().is_some_and(|stat| !"ZX".contains(stat.state) && stat.flags & PF_EXITING == 0)
     }
 
     /// A descriptor for it, which no other process can take over; `None` when it has ended.
@@ -38,6 +36,17 @@ impl ProcessId {
         let pidfd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
         // Opened first, then compared: the number cannot change hands between the two.
         self.is_alive().then_some(pidfd)
+    }
+
+    /// The same also for a process that has ended, as long as nobody has taken its exit status.
+    pub fn open_ended(&self) -> Option<OwnedFd> {
+        let pidfd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        self.stat().is_some().then_some(pidfd)
+    }
+
+    /// What /proc says of it, if the number is still its own.
+    pub(super) fn stat(&self) -> Option<Stat> {
+        Stat::read(self.pid).filter(|stat| stat.started == self.started)
     }
 
     /// Sends a signal; `None` when the process has ended.
@@ -73,14 +82,16 @@ fn raw_fd(fd: &OwnedFd) -> crate_run_sys::Fd {
 /// PF_EXITING of linux/sched.h: the process is in exit(2), or killed and on its way.
 const PF_EXITING: u32 = 4;
 
-/// What /proc/PID/stat says.
-struct Stat {
+/// What /proc/PID/stat says (proc_pid_stat(5)).
+pub(super) struct Stat {
     /// Field 3.
-    state: char,
+    pub state: char,
     /// Field 9: PF_* of linux/sched.h.
     flags: u32,
-    /// Field 22.
+    /// Field 22, in clock ticks after boot.
     started: u64,
+    /// Field 52, as wait(2) tells it; 0 also for those who may not read it.
+    pub exit_code: i32,
 }
 
 impl Stat {
@@ -95,7 +106,9 @@ impl Stat {
         let mut fields = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let flags = fields.nth(5)?.parse().ok()?;
-        Some(Self { state, flags, started: fields.nth(12)?.parse().ok()? })
+        let started = fields.nth(12)?.parse().ok()?;
+        let exit_code = fields.nth(29).and_then(|field| field.parse().ok()).unwrap_or(0);
+        Some(Self { state, flags, started, exit_code })
     }
 }
 

@@ -1,10 +1,10 @@
-//! What can be done with a container that exists: signal it, delete it.
+//! What can be done with a container that exists: pause it, resume it, delete it.
 
 use std::time::{Duration, Instant};
 
 use crate::bundle::Source;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy};
-use crate::error::{Error, phrase};
+use crate::error::Error;
 use crate::feature::rdt::{self, Class};
 use crate::feature::{cgroup, hooks};
 use crate::host::Host;
@@ -13,10 +13,9 @@ use crate::resctrl::{Group, ResctrlError, Tree};
 use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
 
 /// How long the processes of a container may take to die.
-const DEATH: Duration = Duration::from_secs(10);
+pub(super) const DEATH: Duration = Duration::from_secs(10);
 /// How long they may take to freeze: a process in an uninterruptible sleep cannot.
-const FREEZING: Duration = Duration::from_secs(10);
-const SIGKILL: i32 = 9;
+pub(super) const FREEZING: Duration = Duration::from_secs(10);
 
 /// How `delete` treats what still runs, or is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,50 +24,6 @@ pub enum Manner {
     Polite,
     /// Whatever there is, in whatever state; nothing there is fine.
     Forced,
-}
-
-/// To whom a signal goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// The container's first process.
-    First,
-    /// Every process in its cgroup.
-    All,
-}
-
-/// Sends a signal; 0 only asks whether the container runs.
-///
-/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has stopped.
-pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Result<(), Error> {
-    let container = store.look(id)?;
-    let record = container.record()?;
-    let gone = || match reach {
-        // Callers that ask for all of them only want none to be left (behaviour of runc).
-        Reach::All => Ok(()),
-        Reach::First => Err(Error::WrongState(format!("{}: {id}", phrase::NOT_RUNNING))),
-    };
-    let first = record.process.filter(|process| process.is_alive());
-    // Without a pid namespace of their own, processes outlive the first one; without a cgroup it is the only
-    // one that is known.
-    let everybody = signal == SIGKILL && record.cgroup.is_some() && (reach == Reach::All || !record.own_pids);
-    if everybody && (first.is_some() || outlived(&record)?) {
-        return Ok(kill_all(&record)?);
-    }
-    let Some(process) = first else { return gone() };
-    match process.signal(signal) {
-        None => gone(),
-        Some(Ok(())) => Ok(()),
-        Some(Err(rustix::io::Errno::SRCH)) => gone(),
-        Some(Err(errno)) => Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}"))),
-    }
-}
-
-/// Is there anybody left in a cgroup whose first process has ended?
-fn outlived(record: &Record) -> Result<bool, CgroupError> {
-    match cgroup_of(record)? {
-        Some(cgroup) => Ok(cgroup.events()?.populated),
-        None => Ok(false),
-    }
 }
 
 /// Stops every process of a container where it stands (cgroups(7), cgroup.freeze).
@@ -111,15 +66,8 @@ pub(super) fn is_frozen(record: &Record) -> bool {
     asked().is_some_and(|text| text.trim() == "1")
 }
 
-/// Kills what is in the cgroup and waits for its end.
-fn kill_all(record: &Record) -> Result<(), CgroupError> {
-    match cgroup_of(record)? {
-        Some(cgroup) => cgroup.kill(Instant::now() + DEATH),
-        None => Ok(()),
-    }
-}
-
-pub(crate) fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
+/// The cgroup that was made for the container; `None` when it has none, or it is gone.
+pub fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
     let path = record.cgroup.as_deref().and_then(|path| CgroupPath::absolute(path).ok());
     match path {
         Some(path) => Cgroup::open(&Hierarchy::find()?, &path),

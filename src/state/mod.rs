@@ -5,10 +5,13 @@
 //! which a created container waits. A container is locked by flock(2) on its directory, which the
 //! kernel gives back when a command dies.
 
+pub mod ending;
 mod id;
 mod identity;
 pub mod lifecycle;
 mod record;
+pub mod signal;
+pub mod stop;
 mod store;
 
 pub use id::ContainerId;

@@ -81,6 +81,9 @@ pub struct Record {
     /// Are there hooks to run later? Then the copy of the configuration must be read.
     #[serde(default)]
     pub hooks_later: bool,
+    /// The exit status, 128 + N after signal N, where the runtime itself has seen the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<i32>,
     /// What the command line added to the configuration.
     #[serde(default)]
     pub wanted: Wanted,

@@ -46,7 +46,7 @@ fn foreground(role: &str, program: &[String]) -> ! {
         waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | keep).expect("the program's end");
     }
     let master = pty.map(|(master, _)| master);
-    exit(attend(watch, pid.as_raw_nonzero().get(), &pidfd, master).unwrap_or_else(|error| {
+    exit(attend(watch, pid.as_raw_nonzero().get(), &pidfd, master, None).unwrap_or_else(|error| {
         eprintln!("{error}");
         ERROR
     }))

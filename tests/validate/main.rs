@@ -180,7 +180,7 @@ fn a_wrong_command_line_is_told_as_for_other_verbs() {
         (&["validate", "a", "b"][..], "one argument too many: \"b\"; see crate-run validate --help"),
         (
             &["validate", "a", "--bundle", "b"],
-            "[BUNDLE] and --bundle <DIR> mean the same; see crate-run validate --help",
+            "[BUNDLE] and --bundle <DIR> exclude each other; see crate-run validate --help",
         ),
         (
             &["validate", "--format", "xml", "a"],

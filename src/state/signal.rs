@@ -1,0 +1,94 @@
+//! A signal to a container: to its first process, or to everybody in its cgroup.
+//!
+//! OCI: runtime.md, "Kill". The texts are those that engines look for (`error::phrase`).
+
+use std::time::Instant;
+
+use crate::error::{Error, phrase};
+use crate::state::lifecycle::{DEATH, cgroup_of};
+use crate::state::{ContainerId, Record, Store};
+
+/// SIGKILL of signal(7), which nobody can refuse.
+pub const KILL: i32 = 9;
+/// SIGTERM, which asks a program to end.
+pub const TERM: i32 = 15;
+
+/// To whom a signal goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The container's first process.
+    First,
+    /// Every process in its cgroup.
+    All,
+}
+
+/// Sends a signal; 0 only asks whether the container runs.
+///
+/// SIGKILL for a container without a pid namespace of its own goes to everybody: its other processes would
+/// outlive the first one. A paused container gets SIGKILL at once, other signals when it is resumed.
+///
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has stopped. It is none for callers
+/// that ask for all processes: they only want none to be left (behaviour of runc).
+pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Result<(), Error> {
+    let record = store.look(id)?.record()?;
+    match (reach, signal) {
+        (Reach::All, KILL) => end_everybody(&record).map(drop),
+        (Reach::First, KILL) if !record.own_pids => match end_everybody(&record)? {
+            Found::Somebody => Ok(()),
+            Found::Nobody => Err(gone(id)),
+        },
+        (Reach::All, 1..) => signal_all(id, &record, signal),
+        (Reach::All, _) => Ok(()),
+        (Reach::First, _) => signal_first(id, &record, signal),
+    }
+}
+
+/// Whether there was anybody to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Somebody,
+    Nobody,
+}
+
+/// Kills the first process and everybody in the cgroup, and waits for their end for at most 10 seconds.
+///
+/// Errors: [`Error::Cgroup`], among them the deadline.
+pub fn end_everybody(record: &Record) -> Result<Found, Error> {
+    let first = record.process.filter(|process| process.is_alive());
+    if let Some(process) = first {
+        process.kill();
+    }
+    let deadline = Instant::now() + DEATH;
+    let others = match cgroup_of(record)? {
+        Some(cgroup) if cgroup.events()?.populated => {
+            cgroup.kill(deadline)?;
+            true
+        }
+        _ => false,
+    };
+    Ok(if first.is_some() || others { Found::Somebody } else { Found::Nobody })
+}
+
+fn signal_all(id: &ContainerId, record: &Record, signal: i32) -> Result<(), Error> {
+    if let Some(cgroup) = cgroup_of(record)? {
+        cgroup.signal_all(signal as u32)?;
+        return Ok(());
+    }
+    if record.process.is_some_and(|process| process.is_alive()) {
+        let said = format!("container {id} has no cgroup: signal {signal} can go to its first process only");
+        return Err(Error::WrongState(said));
+    }
+    Ok(())
+}
+
+fn signal_first(id: &ContainerId, record: &Record, signal: i32) -> Result<(), Error> {
+    match record.process.and_then(|process| process.signal(signal)) {
+        None | Some(Err(rustix::io::Errno::SRCH)) => Err(gone(id)),
+        Some(Ok(())) => Ok(()),
+        Some(Err(errno)) => Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}"))),
+    }
+}
+
+fn gone(id: &ContainerId) -> Error {
+    Error::WrongState(format!("{}: {id}", phrase::NOT_RUNNING))
+}
