@@ -5,6 +5,7 @@
 //!   one whose level is `error`; an entry whose time it cannot parse loses the message.
 //! - Podman decodes the whole file as *one* object. So a command that fails writes one line, its error; this
 //!   asks of the verbs to warn only when the container has come into being.
+//! - journald and syslog get each message as it is (`log/daemon.rs`).
 //! - People, conmon and Docker's log read standard error. It gets the error in any case, as a plain sentence,
 //!   and warnings only when there is no `--log`: in `create`, standard error belongs to the container.
 //!
@@ -13,11 +14,15 @@
 //! The log never fails a command, and never makes it wait: a disk that is full or a FIFO that nobody reads
 //! loses the line. It is opened when there is something to say, not before.
 
+mod daemon;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -26,6 +31,7 @@ use crate_run_sys::Errno;
 use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 
+use self::daemon::Daemon;
 use super::timestamp::rfc3339;
 
 /// The most bytes of one message that are written. A pipe holds 64 KiB: more than that would make the writer
@@ -108,17 +114,31 @@ pub struct Log {
 enum Destination {
     StandardError,
     File { path: PathBuf, opened: OnceCell<Option<File>> },
+    Daemon(Daemon),
+}
+
+impl Destination {
+    /// As crun has it: `journald:ID`, `syslog:ID`, `file:PATH`; anything else is a path, as in runc.
+    fn named(text: &Path) -> Self {
+        if let Some(daemon) = Daemon::named(text.as_os_str()) {
+            return Destination::Daemon(daemon);
+        }
+        let bytes = text.as_os_str().as_bytes();
+        let path = Path::new(OsStr::from_bytes(bytes.strip_prefix(b"file:").unwrap_or(bytes)));
+        // What runc's users write to see the log: a symbolic link, which `open` below does not follow.
+        if path == "/dev/stderr" {
+            return Destination::StandardError;
+        }
+        // The runtime leaves its working directory before it knows what there is to say.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Destination::File { path, opened: OnceCell::new() }
+    }
 }
 
 impl Log {
-    /// A log to the file at `path`, or to standard error, of all messages that are as grave as `level`.
-    pub fn new(path: Option<&Path>, format: Format, level: Level) -> Self {
-        let destination = match path {
-            None => Destination::StandardError,
-            // What runc's users write to see the log: a symbolic link, which `open` below does not follow.
-            Some(path) if path == "/dev/stderr" => Destination::StandardError,
-            Some(path) => Destination::File { path: path.to_owned(), opened: OnceCell::new() },
-        };
+    /// A log to the `destination` of `--log`, or to standard error, of all messages that are as grave as `level`.
+    pub fn new(destination: Option<&Path>, format: Format, level: Level) -> Self {
+        let destination = destination.map_or(Destination::StandardError, Destination::named);
         Self { destination, format, level }
     }
 
@@ -130,11 +150,11 @@ impl Log {
     /// The same with a shorter `headline` for the person at standard error, who gets the
     /// [`details`](Log::details) below it.
     pub fn failure(&self, message: &str, headline: &str) {
-        let is_file = matches!(self.destination, Destination::File { .. });
-        if is_file || self.format == Format::Json {
+        let elsewhere = self.is_elsewhere();
+        if elsewhere || self.format == Format::Json {
             self.record(Level::Error, message);
         }
-        if is_file || self.format == Format::Text {
+        if elsewhere || self.format == Format::Text {
             say(&sentence(headline));
         }
     }
@@ -142,7 +162,7 @@ impl Log {
     /// Shows what helps a person to mend the error that was told last: the place in config.json, the cure. It
     /// goes to standard error only, and not into a stream of JSON.
     pub fn details(&self, text: &str) {
-        let plain = matches!(self.destination, Destination::File { .. }) || self.format == Format::Text;
+        let plain = self.is_elsewhere() || self.format == Format::Text;
         if plain && !text.is_empty() {
             say(&format!("{}\n", readable(text.trim_end())));
         }
@@ -161,6 +181,11 @@ impl Log {
         }
     }
 
+    /// Is standard error left to people?
+    fn is_elsewhere(&self) -> bool {
+        !matches!(self.destination, Destination::StandardError)
+    }
+
     fn record(&self, level: Level, message: &str) {
         if level > self.level {
             return;
@@ -171,6 +196,11 @@ impl Log {
                 if let Some(mut file) = opened.get_or_init(|| open(path)).as_ref() {
                     // One write, so that the lines of two commands do not mix.
                     let _ = file.write(text.as_bytes());
+                }
+            }
+            Destination::Daemon(daemon) => {
+                if let Err(error) = daemon.send(level, message) {
+                    lost(daemon.name(), error.raw_os_error());
                 }
             }
             Destination::StandardError => match (self.format, level) {
@@ -193,13 +223,17 @@ fn open(path: &Path) -> Option<File> {
     match rustix::fs::open(path, flags | careful, Mode::from_raw_mode(0o644)) {
         Ok(descriptor) => Some(File::from(descriptor)),
         Err(error) => {
-            // By its name: engines search standard error for "permission denied" and the like, and would take
-            // the log's trouble for the container's.
-            let errno = Errno(error.raw_os_error() as u16).name();
-            say(&sentence(&format!("warning: cannot open the log {} ({errno})", path.display())));
+            lost(&path.display().to_string(), Some(error.raw_os_error()));
             None
         }
     }
+}
+
+/// Says that the log cannot be written. The reason by its name only: engines search standard error for
+/// "permission denied" and the like, and would take the log's trouble for the container's.
+fn lost(log: &str, errno: Option<i32>) {
+    let errno = Errno(errno.and_then(|number| u16::try_from(number).ok()).unwrap_or(0)).name();
+    say(&sentence(&format!("warning: cannot open the log {log} ({errno})")));
 }
 
 /// Writes to standard error; when nobody can read that, nobody wants it.
@@ -388,6 +422,16 @@ mod tests {
             json_log(path, Level::Error).error("lost");
         }
         assert_eq!(fs::read(&canary).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_path_may_say_that_it_is_one() {
+        let scratch = Scratch::new("prefix");
+        let prefixed = PathBuf::from(format!("file:{}", scratch.file().display()));
+        json_log(&prefixed, Level::Error).error("here");
+        assert!(fs::read_to_string(scratch.file()).unwrap().contains("here"));
+        let Destination::File { path, .. } = Destination::named(Path::new("a:b.log")) else { panic!() };
+        assert_eq!(path, std::env::current_dir().unwrap().join("a:b.log"));
     }
 
     #[test]
