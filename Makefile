@@ -12,10 +12,10 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build rootfs run run-vm test test-host test-engines clauses as-root oracle lint bench fuzz clean
+.PHONY: help setup build rootfs run run-vm test test-host test-engines clauses as-root oracle lint bench bench-engines fuzz clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the other targets need (Debian and Ubuntu packages, Rust targets)
 	@.ci/setup
@@ -77,6 +77,17 @@ lint: ## formatting, clippy, documentation, and whether it compiles for aarch64
 
 bench: build rootfs ## compare crate-run with the installed runc and crun (as root)
 	cargo run --release --package crate-run-bench
+
+# How often each command is measured.
+ENGINE_ROUNDS := 7
+
+bench-engines: build rootfs ## compare runtimes under real engines, in the Debian machine (root builds it)
+	@.ci/setup engines
+	@$(SUDO) env PATH="$$PATH" CARGO_TARGET_DIR="$(abspath $(TARGET))" tests/machine/debian build
+	tests/machine/debian run --timeout 5400 --put bin/crate-run:/usr/local/bin/crate-run \
+		--put $(FIXTURES):/fixtures --put bench/engines:/engines -- \
+		sh -c '/engines /fixtures $(ENGINE_ROUNDS)' >$(TARGET)/benchmarks-engines.md
+	@sed -n '/^# /,$$p' $(TARGET)/benchmarks-engines.md >docs/benchmarks-engines.md
 
 # How long each target runs; new inputs stay out of the repository.
 FUZZ_SECONDS := 60
