@@ -35,7 +35,7 @@ pub mod phrase {
 }
 
 /// What mends most refusals for somebody who is not root.
-pub const NOT_ROOT: &str = "crate-run was not started as root: try sudo";
+pub const NOT_ROOT: &str = "crate-run was not started as root: `crate-run doctor` tells what works without";
 
 /// Any failure of a command.
 #[derive(Debug, thiserror::Error)]

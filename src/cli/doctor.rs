@@ -2,31 +2,42 @@
 
 use std::fmt::Write;
 
-use crate::cgroup::Hierarchy;
+use crate_run_sys::{birth, host as sys, process};
+
+use crate::cgroup::{CgroupPath, Hierarchy};
 use crate::feature::capabilities;
+use crate::feature::identity::writer;
 use crate::host::Host;
+
+const SIGKILL: u32 = 9;
+
+/// A text of one line for each fact.
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, name: &str, value: impl AsRef<str>) {
+        let _ = writeln!(self.0, "{name:<14}{}", value.as_ref());
+    }
+}
 
 /// Answers the text for standard output.
 pub fn doctor() -> String {
     let host = Host::probe();
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        let _ = writeln!(text, "{name:<14}{value}");
-    };
+    let mut lines = Lines(String::new());
     let (major, minor) = host.kernel;
-    line("kernel", host.refusal().unwrap_or_else(|| format!("Linux {major}.{minor}: good")));
-    line("user", if host.euid == 0 { "root".to_owned() } else { format!("{}: not root", host.euid) });
+    lines.add("kernel", host.refusal().unwrap_or_else(|| format!("Linux {major}.{minor}: good")));
+    lines.add("user", user(&host));
     match Hierarchy::find() {
         Ok(hierarchy) => {
             let controllers = hierarchy.controllers().unwrap_or_default().join(" ");
-            line("cgroup v2", format!("{} ({:?})", hierarchy.place().display(), hierarchy.kind()));
-            line("controllers", if controllers.is_empty() { "none".to_owned() } else { controllers });
+            lines.add("cgroup v2", format!("{} ({:?})", hierarchy.place().display(), hierarchy.kind()));
+            lines.add("controllers", if controllers.is_empty() { "none" } else { &controllers });
         }
-        Err(error) => line("cgroup v2", error.to_string()),
+        Err(error) => lines.add("cgroup v2", error.to_string()),
     }
     let all = (1u64 << 41) - 1;
     let missing = capabilities::names(all & !host.capabilities());
-    line(
+    lines.add(
         "capabilities",
         match missing.as_slice() {
             [] => "all can be granted".to_owned(),
@@ -35,9 +46,66 @@ pub fn doctor() -> String {
     );
     let modules: Vec<&str> =
         ["apparmor", "selinux"].into_iter().filter(|module| host.has_security_module(module)).collect();
-    line(
-        "security",
-        if modules.is_empty() { "no AppArmor, no SELinux".to_owned() } else { modules.join(" ") },
-    );
-    text
+    let words = if modules.is_empty() { "no AppArmor, no SELinux".to_owned() } else { modules.join(" ") };
+    lines.add("security", words);
+    if host.nested || !host.powers.administers {
+        without_root(&host, &mut lines);
+    }
+    lines.0
+}
+
+fn user(host: &Host) -> String {
+    match (host.powers.administers, host.nested) {
+        (true, false) => "root".to_owned(),
+        (true, true) => "root of a user namespace".to_owned(),
+        (false, _) => format!("{}: not root; containers need a user namespace (spec --rootless)", host.euid),
+    }
+}
+
+/// What a user has of his own, and what only root could give.
+fn without_root(host: &Host, lines: &mut Lines) {
+    lines.add("namespaces", user_namespaces());
+    if !host.powers.administers {
+        for (word, ids) in writer::mappable(host) {
+            lines.add(&format!("{word}s"), ids);
+        }
+    }
+    if !host.powers.clones_mounts {
+        lines.add("mounts", "no tmpcopyup, no idmap: the mounts here are not this user's");
+    }
+    lines.add("limits", limits());
+    lines.add("device rules", "cannot hold: a filter takes root; no container makes a device node");
+}
+
+/// Nothing but the attempt tells: sysctls, security modules and filters may all forbid it.
+fn user_namespaces() -> String {
+    match birth::user_namespace() {
+        Ok(holder) => {
+            let holder = sys::owned(holder);
+            let _ = process::send_signal(sys::borrowed(&holder), SIGKILL);
+            let _ = process::wait(sys::borrowed(&holder));
+            "a user may make them".to_owned()
+        }
+        Err(errno) => format!(
+            "a user may not make them ({errno}): see user.max_user_namespaces, kernel.unprivileged_userns_clone"
+        ),
+    }
+}
+
+fn limits() -> String {
+    let place = || {
+        let own = Hierarchy::own_cgroup().ok()?;
+        let path = CgroupPath::resolve("", "container", &own).ok()?;
+        Hierarchy::find().ok()?.may_make(&path, &own).then_some(path)
+    };
+    match place() {
+        Some(path) => format!(
+            "hold: a cgroup can be made in {}",
+            path.parent().map_or("/".to_owned(), |p| p.to_string())
+        ),
+        None => {
+            "none: no cgroup can be made here (systemd-run --user --scope --property Delegate=yes gives one)"
+                .to_owned()
+        }
+    }
 }

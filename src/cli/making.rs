@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bundle::path::OutsidePath;
 use crate::bundle::{Bundle, Source};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::feature::cgroup;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
-use crate::host::Host;
+use crate::host::{Host, in_user_namespace};
 use crate::launch::Launch;
 use crate::launch::caller::CallerTerminal;
 use crate::plan::request::{Gate, Request};
@@ -35,15 +35,22 @@ pub struct Order {
     pub request: Request,
 }
 
-/// The store that the command line names, or the default one.
+/// The store that the command line names, or the default one: below /run for root, below XDG_RUNTIME_DIR for
+/// everybody else, also for a user who is root of a user namespace of his own.
 pub fn store(global: &Global) -> Result<Store, Error> {
-    let root = match (&global.root, std::env::var_os("XDG_RUNTIME_DIR")) {
+    // An empty or relative one is none (XDG Base Directory Specification).
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let root = match (&global.root, runtime) {
         (Some(root), _) => absolute(root)?.as_path().to_owned(),
-        // An empty or relative one is none (XDG Base Directory Specification).
-        (None, Some(runtime))
-            if !rustix::process::geteuid().is_root() && Path::new(&runtime).is_absolute() =>
-        {
-            Path::new(&runtime).join("crate-run")
+        (None, Some(runtime)) if !is_root_of_machine() => {
+            return Ok(Store::of_user(runtime.join("crate-run")));
+        }
+        (None, None) if !rustix::process::geteuid().is_root() => {
+            return Err(Error::Usage(
+                "there is no place for the state of containers: XDG_RUNTIME_DIR is not set, as it is where a user \
+                 logs in; set it, or give --root DIR"
+                    .to_owned(),
+            ));
         }
         _ => Path::new("/run/crate-run").to_owned(),
     };
@@ -51,6 +58,12 @@ pub fn store(global: &Global) -> Result<Store, Error> {
         return Err(Error::Usage("--root must not be the root directory".to_owned()));
     }
     Ok(Store::new(root))
+}
+
+/// Is this root, and if in a user namespace, then one who logged in as root (the rule of runc)?
+fn is_root_of_machine() -> bool {
+    let logged_in = || std::env::var_os("USER").is_none_or(|user| user == "root");
+    rustix::process::geteuid().is_root() && (logged_in() || !in_user_namespace())
 }
 
 /// An id, checked before its first use.

@@ -29,13 +29,7 @@ pub fn of(launch: &Launch, index: usize, cause: Cause, death: Death, left: Vec<S
     let mut error = match cause {
         Cause::Cgroup(error) => {
             let at = error.at().cloned();
-            let errno = error.errno().map(|number| Errno(number as u16));
-            let refused = matches!(errno, Some(Errno::EACCES | Errno::EPERM));
-            let cure = match error.cure() {
-                _ if refused && !rustix::process::geteuid().is_root() => NOT_ROOT,
-                cure => cure.unwrap_or_default(),
-            };
-            let cure = cure.to_owned();
+            let cure = error.cure().unwrap_or_default().to_owned();
             let place = at.map(|at| Place::find(&launch.source.file, &launch.source.text, &at));
             let known = Some(error.to_string());
             let place = place.or_else(|| locate(index));
@@ -165,9 +159,10 @@ fn known_text(operation: &Operation, call: Call, errno: Errno, words: &str) -> O
 fn host_cure(action: &Action, errno: Errno) -> &'static str {
     let Action::Host(action) = action else { return "" };
     match (action, errno) {
-        (_, Errno::EPERM | Errno::EACCES) if !rustix::process::geteuid().is_root() => NOT_ROOT,
         (HostAction::GiveBirth { .. }, Errno::EPERM) => {
-            "is this inside another container? It must allow clone3(2) with new namespaces"
+            "is this inside another container? It must allow clone3(2) with new namespaces. As an ordinary user: \
+             does the machine let users make them (sysctl kernel.unprivileged_userns_clone, \
+             kernel.apparmor_restrict_unprivileged_userns)?"
         }
         (HostAction::GiveBirth { .. } | HostAction::MakeNetwork, Errno::ENOSPC | Errno::EUSERS) => {
             "the number of namespaces is limited: see /proc/sys/user/max_*_namespaces"
@@ -202,6 +197,10 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         }
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
         (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
+        (HostAction::OpenRoot { .. } | HostAction::CloneTree { .. }, Errno::EACCES) => {
+            "this user may not reach it: see the modes of the directories on the way"
+        }
+        (_, Errno::EPERM | Errno::EACCES) if !rustix::process::geteuid().is_root() => NOT_ROOT,
         _ => "",
     }
 }
@@ -238,7 +237,18 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
             "sysfs needs a network namespace of the container's own user namespace; bind mount /sys instead"
         }
         (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"proc" => {
-            "in a user namespace proc can be mounted only where the host's /proc is fully visible"
+            "in a user namespace proc can be mounted only with a new pid namespace, and where nothing lies on the \
+             host's /proc: bind mount /proc instead"
+        }
+        (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"mqueue" => {
+            "mqueue shows an ipc namespace: add {\"type\": \"ipc\"}, or bind mount /dev/mqueue instead"
+        }
+        (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"cgroup2" => {
+            "cgroup2 shows a cgroup namespace: add {\"type\": \"cgroup\"}, or bind mount /sys/fs/cgroup instead"
+        }
+        (Op::MountNew { .. }, Errno::EPERM) => {
+            "in a user namespace only filesystems without a disk can be mounted (proc, sysfs, tmpfs, devpts, mqueue, \
+             cgroup2, overlay, fuse): mount it beforehand, and bind mount it"
         }
         (Op::MountNew { filesystem, .. }, Errno::EINVAL) if filesystem.as_c_str() == c"devpts" => {
             "does the user namespace map the group that the option gid= names?"
@@ -251,6 +261,17 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         }
         (Op::MountNew { .. } | Op::MountTree { .. }, Errno::EROFS) => {
             "the mount point is missing, and the filesystem it belongs to is read-only: make it in the image"
+        }
+        (Op::MountLocked { .. } | Op::CloneFile { .. }, Errno::EACCES) => {
+            "root of the container is another user outside, who may not reach it: see the modes of the directories \
+             on the way"
+        }
+        (Op::MountLocked { .. }, Errno::EINVAL) if call == Call::OpenTree => {
+            "other mounts lie below the source and must stay where they are: use rbind, or a directory without them"
+        }
+        (Op::AttachLockedRoot { .. }, Errno::EACCES) => {
+            "root of the container is another user outside, who may not reach it: see the modes of the directories \
+             on the way"
         }
         (Op::MountLocked { .. }, _) if call == Call::Check => {
             "leave out the words that clear it (rw, suid, dev, exec) or change its access times"

@@ -28,6 +28,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// With which mode `root` is made when it is missing.
+    mode: u32,
 }
 
 /// The directory of one container. Its lock is held as long as this value lives.
@@ -41,7 +43,13 @@ pub struct Container {
 impl Store {
     /// The containers below `root`, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, mode: 0o700 }
+    }
+
+    /// The same in the runtime directory of a user, where what lies untouched for long may be removed unless it
+    /// is sticky (XDG Base Directory Specification).
+    pub fn of_user(root: PathBuf) -> Self {
+        Self { root, mode: 0o1700 }
     }
 
     /// The directory of all containers.
@@ -96,7 +104,7 @@ impl Store {
         let made = match make.create(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let failed = |error| Error::file("make the state directory", &self.root, error);
-                DirBuilder::new().mode(0o700).recursive(true).create(&self.root).map_err(failed)?;
+                DirBuilder::new().mode(self.mode).recursive(true).create(&self.root).map_err(failed)?;
                 make.create(path)
             }
             other => other,

@@ -102,6 +102,26 @@ pub fn findings(maps: &Maps, writers: &Writers, host: &Host) -> Vec<Finding> {
     found
 }
 
+/// Which users and which groups a container of an ordinary user can have, in words.
+pub fn mappable(host: &Host) -> [(&'static str, String); 2] {
+    [(&USERS, host.euid), (&GROUPS, host.egid)].map(|(kind, own)| {
+        let ranges = || Some(ranges_of(&subordinate(kind.file)?, &name_of(host.euid)?, host.euid));
+        let words = match (helper_finding(kind, own), ranges()) {
+            (Some(finding), _) => format!("{own} alone: {}", finding.message),
+            (None, None) => format!("{own}, and what {} allows", kind.helper),
+            (None, Some(ranges)) if ranges.is_empty() => format!("{own} alone: {} has no others", kind.file),
+            (None, Some(ranges)) => format!("{own}; {} by {}", listed(&ranges), kind.helper),
+        };
+        (kind.word, words)
+    })
+}
+
+fn listed(ranges: &[(u32, u32)]) -> String {
+    let words: Vec<String> =
+        ranges.iter().map(|(first, count)| format!("{first} and {} more", count - 1)).collect();
+    words.join(", ")
+}
+
 /// The first program of this name in PATH.
 pub fn in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -156,11 +176,7 @@ fn range_findings(kind: &Kind, lines: &[Line], own: u32, user: u32) -> Vec<Findi
         let message = format!("the {}s {first} to {last} of the host are not yours to map", kind.word);
         let cure = match mine.as_slice() {
             [] => format!("let root add a line to {}, such as {name}:{first}:{size}", kind.file),
-            mine => {
-                let known: Vec<String> =
-                    mine.iter().map(|(start, count)| format!("{start} and {} more", count - 1)).collect();
-                format!("map those that {} gives to {name}: {}", kind.file, known.join(", "))
-            }
+            mine => format!("map those that {} gives to {name}: {}", kind.file, listed(mine)),
         };
         Finding::error(Pointer::from(kind.list).index(index), message).cure(cure)
     };

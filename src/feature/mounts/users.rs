@@ -11,9 +11,10 @@ use crate::feature::mounts::Instead;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::TreeChange;
 
-/// The tree of the host that takes the place of a new filesystem. A sysfs shows a network namespace and a
-/// cgroup2 a cgroup namespace; who has no power over that namespace may not mount it (sysfs(5),
-/// cgroup_namespaces(7)), as happens in a user namespace. The host's tree shows just the same.
+/// The tree of the host that takes the place of a new filesystem. A sysfs shows a network namespace, a proc a
+/// pid namespace, an mqueue an ipc namespace and a cgroup2 a cgroup namespace; who has no power over that
+/// namespace may not mount it (sysfs(5), cgroup_namespaces(7)), as happens in a user namespace. The host's tree
+/// shows just the same.
 ///
 /// A cgroup namespace may also be one that was joined and belongs to others, or cgroup v1 may be in the way:
 /// then the directory of the container's own cgroup shows what its namespace would.
@@ -23,6 +24,12 @@ pub fn instead(filesystem: &str, namespaces: &Namespaces, cgroup: &str) -> Optio
     match filesystem {
         "sysfs" if namespaces.has(flag::NETWORK) && !joined_in_users => None,
         "sysfs" => outside("/sys").map(Instead::Ready),
+        "proc" if namespaces.has(flag::USER) && !namespaces.has(flag::PID) => {
+            outside("/proc").map(Instead::Late)
+        }
+        "mqueue" if namespaces.has(flag::USER) && !namespaces.has(flag::IPC) => {
+            outside("/dev/mqueue").map(Instead::Late)
+        }
         "cgroup2" if namespaces.has(flag::CGROUP) => {
             outside(&format!("/sys/fs/cgroup{cgroup}")).map(Instead::Late)
         }
