@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -40,6 +40,13 @@ impl<'w> Runtime<'w> {
     pub fn within(world: &'w World, words: &[&str]) -> Self {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(world.binary()).arg("--root").arg(world.root());
+        Self { world, command, stdin: Stdio::null() }
+    }
+
+    /// The program at `binary` as this user, who is in no group but that of the same number.
+    pub fn of_user(world: &'w World, binary: &Path, id: u32) -> Self {
+        let mut command = Command::new(binary);
+        command.uid(id).gid(id).env_clear();
         Self { world, command, stdin: Stdio::null() }
     }
 
