@@ -60,6 +60,8 @@
 //! | security labels | `src/feature/lsm.rs` | apparmor(7) | `process.apparmorProfile`, `selinuxLabel` |
 //! | program, directory, descriptors | `src/feature/process.rs` | execve(2) | `process` |
 //! | system call filter | `src/feature/seccomp.rs` | seccomp(2) | `linux.seccomp` |
+//! | sockets of a service manager | `src/feature/activation.rs` | sd_listen_fds(3) | |
+//! | readiness for a service manager | `src/feature/notify.rs` | sd_notify(3) | |
 //! | foreground | `src/launch/foreground.rs` | signalfd(2), pidfd_open(2) | |
 //! | state on disk | `src/state/store.rs` | flock(2), rename(2) | |
 //!

@@ -9,11 +9,10 @@ use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
 use crate_run::cli::{
-    create, doctor, end, events, exec, explain, features, inspect, making, ps, run, update, usage, validate,
-    wait,
+    create, doctor, end, events, exec, explain, features, inspect, making, ps, run, start, update, usage,
+    validate, wait,
 };
 use crate_run::error::Error;
-use crate_run::launch::start;
 use crate_run::state::lifecycle;
 
 /// One thread, a millisecond of life: nothing is ever given back (crates/sys/src/bump.rs).
@@ -56,12 +55,7 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
     match &invocation.verb {
         Verb::Run(verb) => run::run(global, verb, log),
         Verb::Create(verb) => create::create(global, verb, log),
-        Verb::Start(verb) => {
-            let mut warnings = Vec::new();
-            let started = start::start(&making::store(global)?, &making::id(&verb.id)?, &mut warnings);
-            making::tell(&warnings, log);
-            started.map(|()| 0)
-        }
+        Verb::Start(verb) => start::start(global, verb, log),
         Verb::State(verb) => show(inspect::state(global, verb)?),
         Verb::Kill(verb) => end::kill(global, verb, log),
         Verb::Stop(verb) => end::stop(global, verb, log),

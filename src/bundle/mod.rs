@@ -27,9 +27,9 @@ use crate_run_sys::scheduling::Attributes;
 
 use crate::error::Error;
 use crate::feature::{
-    affinity, capabilities, cgroup, devices, hooks, identity, io_priority, limits, lsm, masks, memory_policy,
-    mounts, namespaces, network, personality, process, rdt, rootfs, scheduler, seccomp, sysctl, terminal,
-    time, uts,
+    activation, affinity, capabilities, cgroup, devices, hooks, identity, io_priority, limits, lsm, masks,
+    memory_policy, mounts, namespaces, network, personality, process, rdt, rootfs, scheduler, seccomp,
+    sysctl, terminal, time, uts,
 };
 use crate::host::Host;
 use crate::plan::request::Request;
@@ -96,6 +96,7 @@ impl Bundle {
         let mut found = findings(source, host, &namespaces, real_maps.as_ref(), master);
         let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
+        found.extend(activation::findings(&request.activation, &namespaces));
         found.extend(rdt::findings(spec, id, host));
         found.extend(cgroup::findings(spec, request.cgroup_driver, host));
         let group = cgroup::resolve(spec, id, request.cgroup_driver, host)
@@ -110,8 +111,9 @@ impl Bundle {
         };
         let mounts = mounts::resolve(spec, directory, &cgroup.shown());
         let identity = identity::resolve(spec, &namespaces).on(host, real_maps.as_ref());
-        let process = process::resolve(spec);
+        let process = process::resolve(spec).without_those_of_caller(request);
         let environment = process::added_environment(spec, &rootfs, identity.uid);
+        let from_caller = process::environment_of_caller(request);
         let hooks = hooks::resolve(spec, &process.whole_environment(&environment));
         Ok(Self {
             directory: source.directory.clone(),
@@ -134,7 +136,7 @@ impl Bundle {
             scheduler: scheduler::resolve(given),
             io_priority: io_priority::resolve(given),
             cgroup_owner: cgroup::owner(&cgroup, spec, &namespaces, &identity, host),
-            environment,
+            environment: environment.into_iter().chain(from_caller).collect(),
             process,
             hooks,
             null_streams: devices::null_streams(),

@@ -11,7 +11,7 @@ use crate::plan::request::Gate;
 /// Makes the container up to its gate. Errors: the configuration, or the step that failed; nothing is left
 /// then.
 pub fn create(global: &Global, create: &Create, log: &Log) -> Result<i32, Error> {
-    making::check_preserved(create.making.preserve_fds)?;
+    making::check_handed_on(&create.making)?;
     let (store, id) = (making::store(global)?, making::id(&create.id)?);
     let Order { source, bundle, request } =
         making::prepare(global, &create.making, id, create.bundle(), Gate::Closed, Stay::Detached)?;

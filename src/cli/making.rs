@@ -10,8 +10,10 @@ use crate::cgroup::Driver;
 use crate::cli::args::{Global, Making};
 use crate::cli::log::Log;
 use crate::error::Error;
+use crate::feature::activation::Activation;
 use crate::feature::cgroup;
 use crate::feature::keyring::Keyring;
+use crate::feature::notify;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::{Host, in_user_namespace};
 use crate::launch::Launch;
@@ -104,13 +106,17 @@ pub fn prepare(
     let pid_file = making.pid_file.as_deref().map(absolute).transpose()?;
     let pidfd_socket = making.pidfd_socket.as_deref().map(absolute).transpose()?;
     let keyring = if making.no_new_keyring { Keyring::Inherited } else { Keyring::Own };
-    let preserved = making.preserve_fds;
+    let activation = Activation::of_caller()?;
+    let preserved = making.preserve_fds.saturating_add(activation.as_ref().map_or(0, |it| it.descriptors));
+    let notify = notify::directory(&store(global)?.root().join(id.as_str()));
     let request = Request {
         cgroup_driver: cgroup_driver(global, &source, &host),
         preserved,
         keyring,
         pid_file,
         pidfd_socket,
+        activation,
+        notify,
         ..Request::new(id, gate, master)
     };
     let mut bundle = Bundle::check(&source, &host, &request)?;
@@ -165,6 +171,13 @@ fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {
         return refuse("--no-pivot");
     }
     Ok(())
+}
+
+/// Every descriptor that the container is promised must be open: those of a service manager, then those of
+/// `--preserve-fds`. To be asked before we open any ourselves.
+pub fn check_handed_on(making: &Making) -> Result<(), Error> {
+    let sockets = Activation::of_caller()?.map_or(0, |sockets| sockets.descriptors);
+    check_preserved(sockets.saturating_add(making.preserve_fds))
 }
 
 /// Every descriptor that the program is promised must be open. To be asked before we open any ourselves.

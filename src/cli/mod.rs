@@ -18,6 +18,7 @@ pub mod ps;
 pub mod run;
 pub mod signal;
 pub mod spec;
+pub mod start;
 pub mod timestamp;
 pub mod update;
 pub mod usage;

@@ -7,6 +7,7 @@ use crate::cli::wait::TIMED_OUT;
 use crate::error::Error;
 use crate::feature::process;
 use crate::launch::Launch;
+use crate::launch::notify::{Proxy, Service};
 use crate::launch::time_limit::{Clock, TimeLimit};
 use crate::plan::compile::compile;
 use crate::plan::request::Gate;
@@ -17,18 +18,15 @@ use crate::launch::foreground::{Watch, attend, show_remains};
 /// Answers the exit status: the program's own in the foreground, 0 when detached, 124 when the time of
 /// `--timeout` was over first.
 pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
-    making::check_preserved(run.making.preserve_fds)?;
+    making::check_handed_on(&run.making)?;
     let stay = if run.detach { Stay::Detached } else { Stay::Foreground };
     // From now on no signal is lost, and none ends us while a container is half made.
     let watch = match stay {
         Stay::Foreground => Some(Watch::begin()?),
         Stay::Detached => None,
     };
-    let id = match run.id() {
-        Some(name) => making::id(&name)?,
-        None => ContainerId::generate(),
-    };
-    let store = making::store(global)?;
+    let id = run.id().map_or_else(|| Ok(ContainerId::generate()), |name| making::id(&name))?;
+    let (store, service) = (making::store(global)?, Service::of_caller()?);
     let Order { source, bundle, request } =
         making::prepare(global, &run.making, id, run.bundle(), Gate::Open, stay)?;
     if bundle.process.is_absent() {
@@ -49,10 +47,16 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
         making::tell(&lifecycle::dispose(&container, &record)?, log);
         return Err(error);
     }
-    let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
+    let proxy = service.zip(launch.notify.take()).map(|(service, socket)| Proxy::new(service, socket));
+    let Some(mut watch) = watch else {
+        // Others may look at the container, signal and delete it while it gets ready: the lock is not kept.
+        drop(container);
+        return until_ready(proxy, &record);
+    };
+    watch.notify = proxy;
+    let Some(born) = launch.newborn.take() else { return Ok(0) };
     let terminal = launch.line.take().and_then(|line| line.terminal);
     let mut limit = clock.map(|clock| TimeLimit::new(clock, &record));
-    // Others may look at the container, signal and delete it while it runs: the lock is not kept.
     drop(container);
     let status = attend(watch, born.pid, &born.pidfd, terminal, limit.as_mut());
     let is_over = limit.is_some_and(|limit| limit.is_over());
@@ -70,6 +74,12 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
         return Ok(TIMED_OUT);
     }
     status
+}
+
+/// Detached: returns at once, or for a caller that wants to be notified when the program is ready.
+fn until_ready(proxy: Option<Proxy>, record: &Record) -> Result<i32, Error> {
+    let waiting = proxy.zip(record.process);
+    waiting.map_or(Ok(()), |(proxy, process)| proxy.wait(&process)).map(|()| 0)
 }
 
 /// Writes down how the program has ended, for `wait`: nobody else is told. A container that somebody has

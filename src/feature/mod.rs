@@ -6,6 +6,7 @@
 //!   function for each (`prepare`, `maps`, `seal`); `plan::compile` shows when they are called;
 //! - `observe`: what is true now of a running process.
 
+pub mod activation;
 pub mod affinity;
 pub mod capabilities;
 pub mod cgroup;
@@ -21,6 +22,7 @@ pub mod memory_policy;
 pub mod mounts;
 pub mod namespaces;
 pub mod network;
+pub mod notify;
 pub mod personality;
 pub mod process;
 pub mod procfs;

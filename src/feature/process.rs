@@ -19,8 +19,11 @@ use oci_spec::runtime::Spec;
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::InsidePath;
 use crate::bundle::text::{Text, texts};
+use crate::feature::activation::{self, Activation};
+use crate::feature::notify;
 use crate::feature::rootfs::Rootfs;
 use crate::plan::Plan;
+use crate::plan::request::Request;
 
 const FEATURE: &str = "process";
 
@@ -47,6 +50,18 @@ impl Program {
     pub fn whole_environment(&self, added: &[String]) -> Vec<String> {
         let given = self.environment.iter().map(|entry| entry.as_str().to_owned());
         given.chain(added.iter().cloned()).collect()
+    }
+
+    /// Without the variables that the runtime takes from its caller: there they are true.
+    pub fn without_those_of_caller(mut self, request: &Request) -> Self {
+        let sockets: &[&str] = if request.activation.is_some() { &activation::VARIABLES } else { &[] };
+        let notify: &[&str] = if request.notify.is_some() { &[notify::VARIABLE] } else { &[] };
+        let is_ours = |entry: &Text| {
+            let name = entry.as_str().split('=').next().unwrap_or_default();
+            sockets.contains(&name) || notify.contains(&name)
+        };
+        self.environment.retain(|entry| !is_ours(entry));
+        self
     }
 
     /// The paths at which execvp(3) would look, in order.
@@ -143,6 +158,12 @@ pub fn added_environment(spec: &Spec, rootfs: &Rootfs, uid: u32) -> Vec<String> 
 
 /// Reads the image's passwd(5) by descriptor, without following a link out, and no more of it than a user
 /// list can be: the image may have put anything there.
+/// The variables by which a service manager speaks to the program, in the words that hold inside.
+pub fn environment_of_caller(request: &Request) -> Vec<String> {
+    let sockets = request.activation.iter().flat_map(Activation::variables);
+    sockets.chain(request.notify.iter().map(|_| notify::variable())).collect()
+}
+
 fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
     use std::io::Read;

@@ -34,6 +34,7 @@ use rustix::process::{
 
 use crate::error::{Error, StepError};
 use crate::launch::caller::{CallerTerminal, Place};
+use crate::launch::notify::Proxy;
 use crate::launch::relay::{Arrival, Relay};
 use crate::launch::time_limit::TimeLimit;
 
@@ -49,6 +50,8 @@ const LAST_READS: usize = 16;
 #[derive(Debug)]
 pub struct Watch {
     signals: SignalFd,
+    /// Where the program says that it is ready, if somebody wants to know.
+    pub notify: Option<Proxy>,
 }
 
 impl Watch {
@@ -66,7 +69,7 @@ impl Watch {
         let _ = signals::take_all(host::borrowed(&signals));
         set_child_subreaper(true)
             .map_err(|errno| trouble("become the parent of the container's orphans", "prctl(2)", errno))?;
-        Ok(Self { signals })
+        Ok(Self { signals, notify: None })
     }
 }
 
@@ -89,6 +92,7 @@ pub fn attend(
     let desk = terminal.map(|master| Desk::open(master, input.as_fd(), output.as_fd())).transpose()?;
     let mut foreground = Foreground {
         signals: watch.signals,
+        notify: watch.notify,
         pid: Pid::from_raw(pid),
         pidfd,
         gone: false,
@@ -159,6 +163,7 @@ impl<'a> Desk<'a> {
 
 struct Foreground<'a, 'l> {
     signals: SignalFd,
+    notify: Option<Proxy>,
     pid: Option<Pid>,
     pidfd: &'a OwnedFd,
     /// The pidfd has become readable, and stays so: it need not be polled any more.
@@ -172,9 +177,12 @@ impl Foreground<'_, '_> {
     fn until_end(&mut self) -> Result<i32, Error> {
         loop {
             let events = self.wait()?;
-            let [signals, end, time, relay @ ..] = events;
+            let [signals, end, time, notify, relay @ ..] = events;
             if !signals.is_empty() {
                 self.heed_signals()?;
+            }
+            if !notify.is_empty() && self.notify.as_ref().is_some_and(Proxy::pass_on) {
+                self.notify = None;
             }
             if !end.is_empty() {
                 self.gone = true;
@@ -198,9 +206,9 @@ impl Foreground<'_, '_> {
         }
     }
 
-    /// Waits for something to happen; answers what: to the signals, the program, the clock, and the three of the
-    /// relay.
-    fn wait(&self) -> Result<[PollFlags; 6], Error> {
+    /// Waits for something to happen; answers what: to the signals, the program, the clock, the program's
+    /// readiness, and the three of the relay.
+    fn wait(&self) -> Result<[PollFlags; 7], Error> {
         let idle = self.signals.as_fd();
         let nothing = || PollFd::from_borrowed_fd(idle, PollFlags::empty());
         let [input, master, output] = match &self.desk {
@@ -209,7 +217,8 @@ impl Foreground<'_, '_> {
         };
         let end = if self.gone { nothing() } else { PollFd::new(self.pidfd, PollFlags::IN) };
         let clock = self.limit.as_ref().map_or_else(nothing, |limit| PollFd::new(*limit, PollFlags::IN));
-        let wanted = [PollFd::new(&idle, PollFlags::IN), end, clock, input, master, output];
+        let notify = self.notify.as_ref().map_or_else(nothing, Proxy::interest);
+        let wanted = [PollFd::new(&idle, PollFlags::IN), end, clock, notify, input, master, output];
         ready(wanted, self.desk.as_ref().is_some_and(Desk::must_look).then_some(&LOOK))
     }
 

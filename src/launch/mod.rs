@@ -20,6 +20,7 @@ mod image;
 mod line;
 mod mapper;
 mod netdevice;
+pub mod notify;
 pub mod perform;
 mod prepare;
 mod record;

@@ -21,6 +21,7 @@ use crate::launch::birth::Born;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::line::{Ending, Line};
 use crate::launch::netdevice::Moved;
+use crate::launch::notify;
 use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::request::Request;
 use crate::plan::{Action, HostAction, Plan};
@@ -54,6 +55,8 @@ pub struct Launch<'a> {
     pub record: Option<Record>,
     pub(super) pid_file: Option<PathBuf>,
     pub line: Option<Line>,
+    /// The socket at which the program says that it is ready.
+    pub notify: Option<OwnedFd>,
     pub newborn: Option<Born>,
     /// The master side of the terminal of a container that came to nothing.
     pub remains: Option<OwnedFd>,
@@ -90,6 +93,7 @@ impl<'a> Launch<'a> {
             record: None,
             pid_file: None,
             line: None,
+            notify: None,
             newborn: None,
             remains: None,
             warnings: Vec::new(),
@@ -180,6 +184,8 @@ impl<'a> Launch<'a> {
             HostAction::OpenCgroup { path } => self.open_cgroup(path),
             HostAction::EnterNamespace { slot, kind } => self.enter_namespace(*slot, *kind),
             HostAction::ReturnToOwnTime => self.return_to_own_time(),
+            HostAction::MakeNotifyDirectory { path } => Ok(notify::make_directory(path.as_path())?),
+            HostAction::BindNotifySocket { directory } => self.bind_notify_socket(directory.as_path()),
             HostAction::OpenGate => self.open_gate(),
             HostAction::ConnectConsole { path } => self.connect_console(path.as_path()),
             HostAction::GiveBirth { kinds } => self.birth(*kinds),

@@ -13,9 +13,9 @@ use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Setting, Wanted, limits};
 use crate::feature::identity;
 use crate::feature::namespaces::{file_of, name_of};
-use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::{connect_to, packet_socket};
+use crate::launch::{Launch, notify};
 
 impl Launch<'_> {
     /// The cgroup hierarchy, looked for once.
@@ -102,6 +102,11 @@ impl Launch<'_> {
     pub(super) fn connect_console(&mut self, path: &Path) -> Done {
         let socket = connect_to(path)?;
         self.slots.insert(Slot::CONSOLE, socket);
+        Ok(())
+    }
+
+    pub(super) fn bind_notify_socket(&mut self, directory: &Path) -> Done {
+        self.notify = Some(notify::bind(directory)?);
         Ok(())
     }
 

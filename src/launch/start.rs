@@ -13,10 +13,11 @@ use crate::host::Host;
 use crate::launch::connection::packet_socket;
 use crate::launch::failure;
 use crate::launch::line::{Ending, Line};
+use crate::launch::notify::{self, Proxy, Service};
 use crate::plan::compile::compile;
 use crate::plan::request::Request;
 use crate::plan::{Action, Plan};
-use crate::state::{Container, ContainerId, Record, Status, Store, lifecycle};
+use crate::state::{Container, ContainerId, ProcessId, Record, Status, Store, lifecycle};
 
 /// How many milliseconds a process that has said why it ends may take to end.
 const END: u64 = 10_000;
@@ -24,12 +25,20 @@ const END: u64 = 10_000;
 /// Starts the program of a created container, and returns when it runs: the line to the child closes with its
 /// execve, and before that it can say why there will be none.
 ///
+/// For a `service` that wants to be told when the program is ready, the socket at which the program says so is
+/// bound, and handed over with the program's process.
+///
 /// A hook that fails is the end of the container: it is deleted, with its poststop hooks, and `warnings`
 /// receives what these say (runtime.md, Lifecycle, steps 7, 9 and 12).
 ///
 /// Errors: [`Error::WrongState`] for a container that is not created, or has no process; the step or hook that
 /// failed.
-pub fn start(store: &Store, id: &ContainerId, warnings: &mut Vec<String>) -> Result<(), Error> {
+pub fn start(
+    store: &Store,
+    id: &ContainerId,
+    service: Option<Service>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<(Proxy, ProcessId)>, Error> {
     let container = store.open(id)?;
     let record = container.record()?;
     match container.status(&record) {
@@ -52,10 +61,11 @@ pub fn start(store: &Store, id: &ContainerId, warnings: &mut Vec<String>) -> Res
             return Err(Error::WrongState(format!("cannot start an already running container: {id}")));
         }
     }
+    let proxy = proxy(&record, service)?;
     let mut line = open_gate(&container)?;
     let (error, after) = match line.listen() {
         Ending::Executed => match lifecycle::poststart(&container, &record) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(proxy.zip(record.process)),
             Err(error) => (error, After::Deleted),
         },
         Ending::Failed(report) => explain(&container, &record, &report),
@@ -80,6 +90,14 @@ enum After {
     Stopped,
     /// A hook has failed.
     Deleted,
+}
+
+/// The socket for READY=1, if the container has a place for it and somebody wants to be told.
+fn proxy(record: &Record, service: Option<Service>) -> Result<Option<Proxy>, Error> {
+    let (Some(directory), Some(service)) = (&record.wanted.notify, service) else { return Ok(None) };
+    let socket = notify::bind(directory)
+        .map_err(|error| Error::file("bind the socket for READY=1 in", directory, error))?;
+    Ok(Some(Proxy::new(service, socket)))
 }
 
 fn open_gate(container: &Container) -> Result<Line, Error> {

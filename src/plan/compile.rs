@@ -6,7 +6,7 @@
 use crate::bundle::Bundle;
 use crate::feature::{
     affinity, capabilities, cgroup, devices, hooks, identity, io_priority, keyring, limits, lsm, masks,
-    memory_policy, mounts, namespaces, network, personality, process, procfs, rdt, rootfs, scheduler,
+    memory_policy, mounts, namespaces, network, notify, personality, process, procfs, rdt, rootfs, scheduler,
     seccomp, sysctl, terminal, time, uts,
 };
 use crate::plan::request::{Gate, Request};
@@ -35,6 +35,8 @@ struct Opened {
     trees: Vec<Option<Slot>>,
     /// For each device its node of the host, if it is lent.
     nodes: Vec<Option<Slot>>,
+    /// The directory of the socket for READY=1.
+    notify: Option<notify::Tree>,
 }
 
 /// Everything that can be made before the container exists is made now, each thing with its undo.
@@ -47,10 +49,11 @@ fn prepare(b: &Bundle, request: &Request, plan: &mut Plan) -> Opened {
     let trees = mounts::prepare(&b.mounts, &b.rootfs, &b.namespaces, plan);
     let nodes = devices::prepare(&b.devices, &b.namespaces, plan);
     masks::prepare(&b.masks, &b.namespaces, plan);
+    let notify = notify::prepare(&request.notify, request.gate, &b.namespaces, plan);
     terminal::prepare(&request.master, plan);
     gate_opens(request, plan);
     let namespaces = namespaces::prepare(&b.namespaces, plan);
-    Opened { namespaces, trees, nodes }
+    Opened { namespaces, trees, nodes, notify }
 }
 
 /// One clone3 makes the process, its namespaces and its place in the cgroup.
@@ -83,6 +86,7 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     mounts::steps(early, early_trees, &b.rootfs, &b.namespaces, plan);
     network::steps(&b.namespaces, &b.net_devices, plan);
     mounts::steps(late, late_trees, &b.rootfs, &b.namespaces, plan);
+    notify::steps(&opened.notify, plan);
     devices::steps(&b.devices, &opened.nodes, plan);
     terminal::steps(b.terminal, &request.master, &b.mounts, b.identity.uid, plan);
     uts::steps(&b.names, plan);

@@ -52,6 +52,8 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::OpenCgroup { .. } => "OpenCgroup",
         Host::EnterNamespace { .. } => "EnterNamespace",
         Host::ReturnToOwnTime => "ReturnToOwnTime",
+        Host::MakeNotifyDirectory { .. } => "MakeNotifyDirectory",
+        Host::BindNotifySocket { .. } => "BindNotifySocket",
         Host::OpenGate => "OpenGate",
         Host::ConnectConsole { .. } => "ConnectConsole",
         Host::GiveBirth { .. } => "GiveBirth",
@@ -123,6 +125,8 @@ fn host(action: &HostAction) -> String {
             format!("enter the {} namespace for the birth", name_of(*kind))
         }
         HostAction::ReturnToOwnTime => "go back to the runtime's own time namespace".to_owned(),
+        HostAction::MakeNotifyDirectory { path } => format!("make the directory {path}"),
+        HostAction::BindNotifySocket { directory } => format!("bind the socket for READY=1 in {directory}"),
         HostAction::OpenGate => "open the gate for start".to_owned(),
         HostAction::ConnectConsole { path } => format!("connect to the console socket {path}"),
         HostAction::GiveBirth { kinds: mask } => {

@@ -6,6 +6,7 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::path::OutsidePath;
 use crate::cgroup::Driver;
+use crate::feature::activation::Activation;
 use crate::feature::keyring::Keyring;
 use crate::feature::terminal::{self, Master, Terminal};
 use crate::state::{ContainerId, Record, Wanted};
@@ -25,6 +26,10 @@ pub struct Request {
     pub pid_file: Option<OutsidePath>,
     /// A socket that gets a pidfd of the first process.
     pub pidfd_socket: Option<OutsidePath>,
+    /// What a service manager hands on; its descriptors are among those that are `preserved`.
+    pub activation: Option<Activation>,
+    /// The directory of the socket at which the program says that it is ready.
+    pub notify: Option<OutsidePath>,
 }
 
 impl Request {
@@ -39,6 +44,8 @@ impl Request {
             keyring: Keyring::Own,
             pid_file: None,
             pidfd_socket: None,
+            activation: None,
+            notify: None,
         }
     }
 
@@ -69,6 +76,8 @@ impl Request {
             keyring: if wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own },
             pid_file: wanted.pid_file.as_ref().and_then(outside),
             pidfd_socket: wanted.pidfd_socket.as_ref().and_then(outside),
+            activation: None,
+            notify: wanted.notify.as_ref().and_then(outside),
         }
     }
 
@@ -87,6 +96,7 @@ impl Request {
             inherits_keyring: self.keyring == Keyring::Inherited,
             pid_file: self.pid_file.as_ref().map(path),
             pidfd_socket: self.pidfd_socket.as_ref().map(path),
+            notify: self.notify.as_ref().map(path),
         }
     }
 }

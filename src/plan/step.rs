@@ -116,6 +116,10 @@ pub enum HostAction {
     OpenCgroup { path: CgroupPath },
     /// Enters a namespace of this CLONE_NEW* type until the newborn has inherited it.
     EnterNamespace { slot: Slot, kind: u64 },
+    /// Makes the directory of the socket at which the program says that it is ready.
+    MakeNotifyDirectory { path: OutsidePath },
+    /// Binds that socket.
+    BindNotifySocket { directory: OutsidePath },
     /// Makes the socket at which the created container waits.
     OpenGate,
     /// Connects to the socket that wants the terminal.

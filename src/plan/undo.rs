@@ -25,7 +25,11 @@ pub fn undo(action: &HostAction) -> Undo {
     use HostAction as Host;
     match action {
         Host::ReserveId => Undo::By("remove the container's directory"),
-        Host::RecordIntent | Host::OpenGate | Host::RecordCreated => Undo::With("the container's directory"),
+        Host::RecordIntent
+        | Host::OpenGate
+        | Host::MakeNotifyDirectory { .. }
+        | Host::BindNotifySocket { .. }
+        | Host::RecordCreated => Undo::With("the container's directory"),
         Host::CreateCgroup { .. } => Undo::By("kill what is in it, remove the levels made"),
         Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } | Host::DelegateCgroup { .. } => {
             Undo::With("the cgroup")

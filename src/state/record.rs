@@ -102,6 +102,8 @@ pub struct Wanted {
     pub inherits_keyring: bool,
     pub pid_file: Option<PathBuf>,
     pub pidfd_socket: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<PathBuf>,
 }
 
 impl Record {

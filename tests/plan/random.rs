@@ -106,6 +106,7 @@ fn wish(tape: &mut Tape) -> Wish {
     wish.request.preserved = tape.below(3) as u32;
     wish.request.keyring = if tape.yes() { Keyring::Inherited } else { Keyring::Own };
     wish.request.pid_file = tape.yes().then(|| path("/run/pid"));
+    wish.request.notify = tape.yes().then(|| path("/run/crate-run/example/notify"));
     wish.request.pidfd_socket = tape.yes().then(|| path("/run/pidfd"));
     wish.null_streams = tape.yes();
     wish

@@ -38,6 +38,7 @@ pub fn with_seccomp_agent(world: &World, config: &mut Value) {
     // It reads each message, lets the listener go, and ends with this program.
     let read = |stream: std::io::Result<UnixStream>| std::io::copy(&mut stream?, &mut std::io::sink());
     std::thread::spawn(move || socket.incoming().for_each(|stream| drop(read(stream))));
+    config::mount(config, "/run", "tmpfs", "tmpfs", &["size=64k"]);
     config["linux"]["seccomp"] = json!({
         "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": path,
         "syscalls": [{ "names": ["personality"], "action": "SCMP_ACT_NOTIFY" }],
@@ -53,6 +54,7 @@ fn shared(world: &World, config: &mut Value) {
     std::fs::create_dir(&volume).expect("a volume");
     config::mount(config, "/mnt", "bind", volume.to_str().expect("UTF-8"), &["rbind", "ro"]);
     config::mount(config, "/tmp", "tmpfs", "tmpfs", &["size=64k"]);
+    config::mount(config, "/run", "tmpfs", "tmpfs", &["size=64k"]);
     let hook = json!([{ "path": "/bin/true" }]);
     config["hooks"] = json!({ "createRuntime": hook, "createContainer": hook, "startContainer": hook,
         "poststart": hook, "poststop": hook });

@@ -109,7 +109,8 @@ impl Trial {
     fn request(&self) -> Request {
         let id = ContainerId::new(ID).expect("a good id");
         let pid_file = OutsidePath::new(&self.root, "../pid".as_ref());
-        Request { pid_file, ..Request::new(id, self.gate, Master::None) }
+        let notify = OutsidePath::new(&self.root, format!("{ID}/notify").as_ref());
+        Request { pid_file, notify, ..Request::new(id, self.gate, Master::None) }
     }
 
     fn load(&self) -> (Source, Bundle) {

@@ -13,5 +13,6 @@ mod scheduling;
 mod seccomp;
 mod seccomp_notify;
 mod seccomp_profile;
+mod service;
 #[path = "../world/mod.rs"]
 mod world;

@@ -35,6 +35,8 @@ fn host(action: &HostAction) -> &'static [&'static str] {
         Host::OpenNamespace { .. } => &["open(2)", "ioctl_ns(2)"],
         Host::ReturnToOwnTime => &["setns(2)", "time_namespaces(7)"],
         Host::EnterNamespace { .. } => &["setns(2)", "namespaces(7)"],
+        Host::MakeNotifyDirectory { .. } => &["mkdir(2)"],
+        Host::BindNotifySocket { .. } => &["sd_notify(3)", "unix(7)", "bind(2)"],
         Host::OpenGate => &["unix(7)", "listen(2)"],
         Host::ConnectConsole { .. } => &["unix(7)", "connect(2)"],
         Host::GiveBirth { .. } => &["clone3(2)", "namespaces(7)", "memfd_create(2)", "execveat(2)"],

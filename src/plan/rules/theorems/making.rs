@@ -35,6 +35,12 @@ pub(super) const RULES: &[Rule] = &[
         reason: "a step would act on a descriptor that is not open",
         source: "crates/plan/src/slot.rs",
     },
+    Rule {
+        name: "the socket for READY=1 is bound before the birth",
+        claim: Before(which::binds_notify_socket, which::birth),
+        reason: "a program that is quick would find nobody there",
+        source: "sd_notify(3)",
+    },
     // The cgroup.
     Rule {
         name: "the cgroup exists before the birth",

@@ -42,6 +42,12 @@ pub(super) const RULES: &[Rule] = &[
         source: "config.md, Mounts",
     },
     Rule {
+        name: "the socket for READY=1 comes after mounts",
+        claim: Before(which::mounts, which::mounts_notify),
+        reason: "a tmpfs on /run would hide it",
+        source: "sd_notify(3)",
+    },
+    Rule {
         name: "devices come after mounts",
         claim: Before(which::mounts, which::makes_devices),
         reason: "a mount on /dev would hide them",

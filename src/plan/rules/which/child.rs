@@ -118,6 +118,11 @@ pub fn mounts(step: &Step) -> bool {
     mounts && step.feature == "mounts"
 }
 
+/// Mounts the directory of the socket for READY=1.
+pub fn mounts_notify(step: &Step) -> bool {
+    matches!(child(step), Some(Op::MountTree { .. } | Op::MountLocked { .. })) && step.feature == "notify"
+}
+
 pub fn mounts_cgroups(step: &Step) -> bool {
     matches!(child(step), Some(Op::MountNew { filesystem, .. }) if filesystem.as_c_str() == c"cgroup2")
 }
@@ -133,7 +138,7 @@ pub fn looks_up_on_host(step: &Step) -> bool {
 }
 
 pub fn attaches_anything(step: &Step) -> bool {
-    attaches_root(step) || mounts(step) || makes_devices(step) || mounts_console(step)
+    attaches_root(step) || mounts(step) || mounts_notify(step) || makes_devices(step) || mounts_console(step)
 }
 
 /// Changes what is mounted, or how.
@@ -143,7 +148,11 @@ pub fn shapes_mounts(step: &Step) -> bool {
 
 /// Makes files or directories in the root where they are missing.
 pub fn makes_files(step: &Step) -> bool {
-    makes_directory(step) || mounts(step) || makes_devices(step) || mounts_console(step)
+    makes_directory(step)
+        || mounts(step)
+        || mounts_notify(step)
+        || makes_devices(step)
+        || mounts_console(step)
 }
 
 pub fn opens_terminal(step: &Step) -> bool {

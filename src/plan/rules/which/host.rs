@@ -30,6 +30,10 @@ pub fn acts(step: &Step) -> bool {
     !reserves(step) && !records_intent(step)
 }
 
+pub fn binds_notify_socket(step: &Step) -> bool {
+    matches!(host(step), Some(Host::BindNotifySocket { .. }))
+}
+
 pub fn creates_cgroup(step: &Step) -> bool {
     matches!(host(step), Some(Host::CreateCgroup { .. }))
 }
