@@ -33,6 +33,11 @@ const COMMANDS: &[(u32, &[&str])] = &[
     (2, &["list", "--format", "json"]),
     (2, &["pause", "ID"]),
     (3, &["resume", "ID"]),
+    (2, &["update", "--resources", "LIMITS", "ID"]),
+    (2, &["ps", "--format", "json", "ID"]),
+    (1, &["events", "--stats", "ID"]),
+    (1, &["stop", "--timeout", "1", "ID"]),
+    (1, &["wait", "--timeout", "1", "ID"]),
     (2, &["kill", "ID", "TERM"]),
     (2, &["kill", "ID", "KILL"]),
     (1, &["kill", "--all", "ID", "KILL"]),
@@ -52,6 +57,9 @@ const MOMENTS: &[&str] = &[
     "cannot exec in a",
     "cannot pause a container that is",
     "cannot delete container",
+    "cannot update a container that is",
+    "is not running",
+    "still being made",
     // By another launcher's kill --all or delete --force, which spare nobody in the cgroup.
     "the container's first process was killed while it was set up",
     "the container's first process was killed before its program ran",
@@ -88,6 +96,8 @@ struct Field {
     cgroup: PathBuf,
     /// For each id a bundle that stays, and one that ends at once.
     bundles: BTreeMap<&'static str, [PathBuf; 2]>,
+    /// What `update` is to read.
+    limits: PathBuf,
     outputs: PathBuf,
     children: Children,
 }
@@ -144,6 +154,7 @@ impl Given {
             // What is deleted meanwhile is passed over.
             Some(_) if self.verb == "list" => fault("no list"),
             Some(1 | 255) if MOMENTS.iter().any(|moment| self.said.contains(moment)) => None,
+            Some(124) if self.verb == "wait" => None,
             // The program itself was killed: SIGKILL, SIGTERM.
             Some(137 | 143) if foreground => None,
             Some(_) => fault("an unexpected end"),
@@ -158,6 +169,7 @@ impl Field {
             "ID" => Path::new(id),
             "BUNDLE" => lasting,
             "SHORT" => short,
+            "LIMITS" => &self.limits,
             other => Path::new(other),
         };
         let said = self.outputs.join(format!("launcher-{launcher}"));
@@ -230,11 +242,14 @@ fn field(world: &World) -> Field {
     let pair = |id| (id, [bundle(id, &["/bin/sleep", "1000"]), bundle(id, &["/bin/true"])]);
     let outputs = world.file("launchers");
     std::fs::create_dir(&outputs).expect("a directory for what they say");
+    let limits = world.file("limits.json");
+    std::fs::write(&limits, r#"{"unified":{"cgroup.max.descendants":"100"}}"#).expect("a file with limits");
     Field {
         binary: world.binary().to_owned(),
         root: world.root(),
         cgroup: Path::new(world::CGROUPS).join(&world.tag),
         bundles: IDS.into_iter().map(pair).collect(),
+        limits,
         outputs,
         children: Children::default(),
     }

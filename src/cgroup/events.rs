@@ -132,7 +132,7 @@ impl Cgroup {
 
 /// Has the cgroup been removed? Nothing lives there then, and nothing stands still. ENOENT: its files cannot be
 /// opened; ENODEV: one that was open cannot be read.
-fn is_gone(errno: Errno) -> bool {
+pub(super) fn is_gone(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NODEV)
 }
 

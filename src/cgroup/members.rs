@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::error::CgroupError;
+use super::events::is_gone;
 use super::v2::{Cgroup, directory_error};
 use crate::kernfs::Directory;
 
@@ -91,13 +92,17 @@ fn collect(directory: &Directory, found: &mut BTreeSet<i32>) -> Result<(), Errno
         Ok(list) => found.extend(numbers(&list)),
         Err(Errno::OPNOTSUPP) => found.extend(numbers(&directory.read("cgroup.threads")?).filter_map(group)),
         // Removed since we opened it.
-        Err(Errno::NODEV) => return Ok(()),
+        Err(errno) if is_gone(errno) => return Ok(()),
         Err(errno) => return Err(errno),
     }
-    for name in directory.children()? {
+    let children = match directory.children() {
+        Err(errno) if is_gone(errno) => return Ok(()),
+        children => children?,
+    };
+    for name in children {
         match directory.beneath(&name) {
             Ok(child) => collect(&child, found)?,
-            Err(Errno::NOENT | Errno::NODEV) => {}
+            Err(errno) if is_gone(errno) => {}
             Err(errno) => return Err(errno),
         }
     }
