@@ -20,6 +20,7 @@
 pub mod insn;
 pub mod program;
 pub mod simplify;
+pub mod systemd;
 
 use std::fmt;
 

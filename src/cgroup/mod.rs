@@ -40,6 +40,7 @@ pub mod path;
 pub mod pids;
 pub mod rdma;
 pub mod remove;
+pub mod systemd;
 pub mod unified;
 pub mod v2;
 
