@@ -13,6 +13,7 @@ use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::located::{Located, in_order};
 use crate::bundle::span::{Span, locate};
 use crate::cgroup::CgroupError;
+use crate::cgroup::systemd::SystemdError;
 use crate::resctrl::ResctrlError;
 use crate_run_sys::Errno;
 
@@ -64,6 +65,9 @@ pub enum Error {
     /// Something about the cgroup outside a plan: at kill, at delete.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    /// The same about the scope, of which systemd was asked.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
     /// The same about the groups of resctrl.
     #[error(transparent)]
     Resctrl(#[from] ResctrlError),
@@ -254,6 +258,7 @@ impl Error {
                 detail(&mut text, "", NOT_ROOT);
             }
             Self::Cgroup(error) => detail(&mut text, "", error.cure().unwrap_or_default()),
+            Self::Systemd(error) => detail(&mut text, "", error.cure().unwrap_or_default()),
             _ => {}
         }
         text

@@ -45,6 +45,8 @@ pub struct Host {
     modules: Vec<&'static str>,
     /// Where resctrl is mounted; looked up among all mounts when a configuration first wants it.
     resctrl: OnceCell<Option<PathBuf>>,
+    /// Is systemd the first process; looked up when a configuration first wants it.
+    systemd: OnceCell<bool>,
 }
 
 impl Host {
@@ -65,6 +67,7 @@ impl Host {
             namespaces: Some("/proc/self/ns"),
             modules: modules(),
             resctrl: OnceCell::new(),
+            systemd: OnceCell::new(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Host {
             namespaces: None,
             modules: vec!["apparmor", "selinux"],
             resctrl: Some("/sys/fs/resctrl".into()).into(),
+            systemd: true.into(),
         }
     }
 
@@ -98,6 +102,11 @@ impl Host {
     /// The mount point of resctrl.
     pub fn resctrl(&self) -> Option<&Path> {
         self.resctrl.get_or_init(resctrl::find).as_deref()
+    }
+
+    /// Was this machine booted by systemd (sd_booted(3))?
+    pub fn has_systemd(&self) -> bool {
+        *self.systemd.get_or_init(|| Path::new("/run/systemd/system").is_dir())
     }
 
     /// Capabilities that a container can be given, one bit each.

@@ -8,6 +8,7 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::entry::{self, ProcessText};
 use crate::bundle::{Bundle, Source};
+use crate::cgroup::systemd::Manager;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate::cli::args::{Exec, Global};
 use crate::cli::log::Log;
@@ -19,7 +20,7 @@ use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::{self, Host};
 use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
-use crate::plan::enter::{Door, Root, enter};
+use crate::plan::enter::{Door, Entrance, Root, enter};
 use crate::plan::request::{Gate, Request};
 use crate::state::{Container, ContainerId, ProcessId, Record, Status};
 
@@ -76,8 +77,8 @@ fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Res
     };
     let kinds = namespaces::foreign(process.pid);
     let cgroup = match record.cgroup.as_deref().map(CgroupPath::absolute) {
-        Some(Ok(path)) => Some(place(path, process, exec)?),
-        _ => None,
+        Some(Ok(path)) => entrance(record, &path, place(path.clone(), process, exec)?),
+        _ => Entrance::Stays,
     };
     Ok(Door { process, kinds, root, cgroup })
 }
@@ -89,6 +90,17 @@ fn host_of(door: &Door) -> Host {
         host.keeps_groups |= host::denies_groups(&format!("/proc/{}", door.process.pid));
     }
     host
+}
+
+/// A user may write to his scope, and not to what lies above both it and the place of the runtime (cgroups(7)).
+fn entrance(record: &Record, scope: &CgroupPath, place: CgroupPath) -> Entrance {
+    match &record.unit {
+        Some(unit) if unit.manager == Manager::User => {
+            let below = place.as_str().strip_prefix(scope.as_str()).unwrap_or_default().to_owned();
+            Entrance::Moved { unit: unit.clone(), below }
+        }
+        _ => Entrance::Born(place),
+    }
 }
 
 /// The container's cgroup, or that below it which was asked for. Where something inside the container, such

@@ -66,7 +66,7 @@ fn linux() -> Value {
     json!({
         "namespaces": KINDS.map(name_of),
         "capabilities": capabilities::names(ALL_CAPABILITIES),
-        "cgroup": { "v1": false, "v2": true, "systemd": false, "systemdUser": false, "rdma": true },
+        "cgroup": { "v1": false, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
         "seccomp": {
             "enabled": true,
             "actions": [

@@ -20,6 +20,7 @@ fn row(container: &Container, record: Record, users: &Users) -> Row {
         id: record.id,
         created: record.created,
         annotations: record.annotations,
+        systemd_scope: record.unit.map(|unit| unit.name),
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Row {
     pub annotations: BTreeMap<String, String>,
     /// The name of the user whose container it is, or `#` and the uid.
     pub owner: String,
+    /// The unit that is the container's cgroup, as crun tells it.
+    #[serde(rename = "systemd-scope", skip_serializing_if = "Option::is_none")]
+    pub systemd_scope: Option<String>,
 }
 
 /// One state as JSON over several lines, as runc's `state` prints it.
@@ -97,6 +100,7 @@ mod tests {
             created: "2026-02-28T23:59:59Z".into(),
             annotations: BTreeMap::new(),
             owner: "root".into(),
+            systemd_scope: None,
         }
     }
 

@@ -90,7 +90,7 @@ pub fn prepare(
     gate: Gate,
     stay: Stay,
 ) -> Result<Order, Error> {
-    refuse_unsupported(global, making)?;
+    refuse_unsupported(making)?;
     let host = Host::probe();
     if let Some(refusal) = host.refusal() {
         return Err(Error::Unsupported(refusal));
@@ -162,11 +162,8 @@ pub fn tell(warnings: &[String], log: &Log) {
     warnings.iter().for_each(|warning| log.warning(warning));
 }
 
-fn refuse_unsupported(global: &Global, making: &Making) -> Result<(), Error> {
+fn refuse_unsupported(making: &Making) -> Result<(), Error> {
     let refuse = |what: &str| Err(Error::Unsupported(format!("{what} is not supported yet")));
-    if global.cgroup_driver() == Driver::Systemd {
-        return refuse("the systemd cgroup driver (--systemd-cgroup)");
-    }
     if making.no_pivot {
         return refuse("--no-pivot");
     }

@@ -15,6 +15,7 @@
 //! run in the cgroup, hook or program.
 
 mod inherited;
+mod unit;
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ use oci_spec::runtime::{LinuxResources, Mount, Spec};
 use crate::bundle::finding::{Finding, Pointer};
 use crate::cgroup::limits::{self, Moment};
 use crate::cgroup::memory::MemoryCheck;
+use crate::cgroup::systemd::{Property, Unit};
 use crate::cgroup::{CgroupPath, Driver, Hierarchy, Setting, controllers, devices};
 use crate::feature::identity::Identity;
 use crate::feature::namespaces::Namespaces;
@@ -38,6 +40,8 @@ const FEATURE: &str = "cgroup";
 pub enum Place {
     /// In a directory of the hierarchy that the runtime makes.
     Directory(CgroupPath),
+    /// In a scope that systemd makes.
+    Unit(Unit),
     /// Where the runtime itself runs: nothing is made, and nothing is written.
     Inherited,
 }
@@ -47,6 +51,8 @@ pub enum Place {
 pub struct ControlGroup {
     pub place: Place,
     pub settings: Vec<Setting>,
+    /// What systemd is told of them; nothing where it makes no scope.
+    pub properties: Vec<Property>,
     /// The memory limits that must not lie below the use.
     pub memory_check: Option<MemoryCheck>,
     /// The device filter as eBPF; `None` where the runtime may not load one.
@@ -56,22 +62,37 @@ pub struct ControlGroup {
 impl ControlGroup {
     /// No cgroup of its own, and so nothing to write.
     fn inherited() -> Self {
-        Self { place: Place::Inherited, settings: Vec::new(), memory_check: None, filter: None }
+        Self {
+            place: Place::Inherited,
+            settings: Vec::new(),
+            properties: Vec::new(),
+            memory_check: None,
+            filter: None,
+        }
     }
 
-    /// The cgroup that is the container's own, if it has one.
+    /// The cgroup that the runtime makes, if it makes one.
     pub fn path(&self) -> Option<&CgroupPath> {
         match &self.place {
             Place::Directory(path) => Some(path),
-            Place::Inherited => None,
+            Place::Unit(_) | Place::Inherited => None,
+        }
+    }
+
+    /// The scope, if systemd makes one.
+    pub fn unit(&self) -> Option<&Unit> {
+        match &self.place {
+            Place::Unit(unit) => Some(unit),
+            Place::Directory(_) | Place::Inherited => None,
         }
     }
 
     /// The cgroup that the container sees as the root of its own cgroup namespace, as a path below the mount.
     pub fn shown(&self) -> String {
-        match self.path() {
-            Some(path) => path.to_string(),
-            None => Hierarchy::own_cgroup().unwrap_or_default(),
+        match &self.place {
+            Place::Directory(path) => path.to_string(),
+            Place::Unit(unit) => unit.expected_path(rustix::process::getuid().as_raw()),
+            Place::Inherited => Hierarchy::own_cgroup().unwrap_or_default(),
         }
     }
 }
@@ -106,26 +127,37 @@ pub fn resolve(
     if matches!(driver, Driver::Disabled | Driver::Forgone) {
         return Ok(ControlGroup::inherited());
     }
-    let failed = |error: crate::cgroup::CgroupError| {
-        vec![Finding::error("/linux/cgroupsPath", error.to_string()).cure(error.cure().unwrap_or_default())]
-    };
-    let wanted = wanted_path(spec);
-    let path = match wanted.starts_with('/') {
-        true => CgroupPath::absolute(&wanted)?,
-        // Only such a path starts where the runtime is.
-        false => CgroupPath::resolve(&wanted, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?)?,
-    };
     let at = Pointer::from("/linux/resources");
     let settings = resources(spec).map(|resources| limits::settings(resources, &at)).unwrap_or_default();
     let list = resources(spec).and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
-    let filter = devices::program::compile(&devices::rules(list)).map_err(|error| {
+    let rules = devices::rules(list);
+    let filter = devices::program::compile(&rules).map_err(|error| {
         vec![Finding::error(at.key("devices"), error.to_string()).cure("merge rules, or use wildcards")]
     })?;
     let memory = resources(spec).and_then(|resources| resources.memory().as_ref());
     let memory_check = memory.and_then(MemoryCheck::of);
-    let place = Place::Directory(path);
     let filter = may_filter(host).then(|| filter.bytes());
-    Ok(ControlGroup { place, settings, memory_check, filter })
+    let (place, properties, settings) = match driver {
+        Driver::Systemd => {
+            let (unit, properties, settings) = unit::resolve(spec, id, host, settings, &rules)?;
+            (Place::Unit(unit), properties, settings)
+        }
+        _ => (Place::Directory(directory(spec, id)?), Vec::new(), settings),
+    };
+    Ok(ControlGroup { place, settings, properties, memory_check, filter })
+}
+
+/// The place of a cgroup that the runtime makes.
+fn directory(spec: &Spec, id: &ContainerId) -> Result<CgroupPath, Vec<Finding>> {
+    let failed = |error: crate::cgroup::CgroupError| {
+        vec![Finding::error("/linux/cgroupsPath", error.to_string()).cure(error.cure().unwrap_or_default())]
+    };
+    let wanted = wanted_path(spec);
+    match wanted.starts_with('/') {
+        true => CgroupPath::absolute(&wanted),
+        // Only such a path starts where the runtime is.
+        false => CgroupPath::resolve(&wanted, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?),
+    }
 }
 
 /// May the runtime load a device filter? bpf(2) asks for power over the machine. Without it nobody in the
@@ -138,7 +170,8 @@ pub fn findings(spec: &Spec, driver: Driver, host: &Host) -> Vec<Finding> {
     let mut found = match driver {
         Driver::Disabled => inherited::findings(spec, "--cgroup-manager disabled"),
         Driver::Forgone => inherited::unpermitted(spec, host),
-        _ => crate::cgroup::path::findings(&wanted_path(spec)),
+        Driver::Systemd => unit::findings(spec, host),
+        Driver::Cgroupfs => crate::cgroup::path::findings(&wanted_path(spec)),
     };
     if let Some(resources) = resources(spec) {
         let at = Pointer::from("/linux/resources");
@@ -157,7 +190,10 @@ pub fn findings(spec: &Spec, driver: Driver, host: &Host) -> Vec<Finding> {
 
 /// Before the birth.
 pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
-    let Place::Directory(path) = &group.place else { return };
+    if let Some(unit) = group.unit() {
+        unit::prepare(unit, plan);
+    }
+    let Some(path) = group.path() else { return };
     let create = HostAction::CreateCgroup { path: path.clone() };
     plan.host(FEATURE, create, "the container is born inside it").at("/linux/cgroupsPath");
     let needed = limits::controllers(&group.settings);
@@ -168,12 +204,16 @@ pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
     write(group, Moment::BeforeBirth, plan);
 }
 
-/// After the birth: limits that would have forbidden it.
+/// After the birth: a scope, which needs a process, and limits that would have forbidden the birth.
 pub fn after_birth(group: &ControlGroup, plan: &mut Plan) {
+    unit::start(group, plan);
     if let Some(limits) = group.memory_check {
         let why = "a limit below what is in use would let the kernel kill at once";
         let check = HostAction::CheckMemoryUse { limits };
         plan.host(FEATURE, check, why).at("/linux/resources/memory/checkBeforeUpdate");
+    }
+    if group.unit().is_some() {
+        write(group, Moment::BeforeBirth, plan);
     }
     write(group, Moment::BeforeStart, plan);
 }
@@ -190,8 +230,7 @@ pub fn owner(
 ) -> Option<u32> {
     let mut mounts = spec.mounts().iter().flatten();
     // The cgroup of the runtime is not the runtime's to give away.
-    group.path()?;
-    if !namespaces.makes(flag::CGROUP) || !mounts.any(is_writable_cgroup) {
+    if group.place == Place::Inherited || !namespaces.makes(flag::CGROUP) || !mounts.any(is_writable_cgroup) {
         return None;
     }
     let outside = match &identity.maps {

@@ -3,6 +3,7 @@
 use crate_run_sys::Errno;
 
 use crate::cgroup::CgroupError;
+use crate::cgroup::systemd::SystemdError;
 use crate::error::Error;
 use crate::launch::line::Ending;
 use crate::resctrl::ResctrlError;
@@ -16,6 +17,7 @@ pub enum Cause {
     /// A sentence of our own.
     Said(String),
     Cgroup(CgroupError),
+    Systemd(SystemdError),
     Resctrl(ResctrlError),
     /// An error that is complete already, such as a taken id.
     Other(Error),
@@ -44,6 +46,12 @@ impl From<Error> for Cause {
 impl From<CgroupError> for Cause {
     fn from(error: CgroupError) -> Self {
         Cause::Cgroup(error)
+    }
+}
+
+impl From<SystemdError> for Cause {
+    fn from(error: SystemdError) -> Self {
+        Cause::Systemd(error)
     }
 }
 

@@ -35,6 +35,11 @@ pub fn of(launch: &Launch, index: usize, cause: Cause, death: Death, left: Vec<S
             let place = place.or_else(|| locate(index));
             return Error::Step(Box::new(StepError { known, cure, place, left, ..StepError::default() }));
         }
+        Cause::Systemd(error) => StepError {
+            known: Some(error.to_string()),
+            cure: error.cure().unwrap_or_default().to_owned(),
+            ..StepError::default()
+        },
         Cause::Resctrl(error) => StepError {
             known: Some(error.to_string()),
             cure: error.cure().to_owned(),

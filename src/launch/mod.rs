@@ -30,5 +30,6 @@ pub mod start;
 pub mod time_limit;
 mod trees;
 mod undo;
+mod unit;
 
 pub use perform::Launch;

@@ -15,6 +15,7 @@ use crate_run_plan::slot::Slot;
 use crate_run_sys::Errno;
 
 use crate::bundle::{Bundle, Source};
+use crate::cgroup::systemd::{Systemd, Unit};
 use crate::cgroup::{Cgroup, Hierarchy};
 use crate::error::Error;
 use crate::launch::birth::Born;
@@ -46,6 +47,9 @@ pub struct Launch<'a> {
     pub(super) hierarchy: Option<Hierarchy>,
     /// The cgroup that was made for the container.
     pub(super) cgroup: Option<Cgroup>,
+    pub(super) systemd: Option<Systemd>,
+    /// The scope that was asked for.
+    pub(super) unit: Option<Unit>,
     pub(super) resctrl: Option<Tree>,
     /// The groups of resctrl that were made here, outermost first.
     pub(super) groups_made: Vec<Group>,
@@ -86,6 +90,8 @@ impl<'a> Launch<'a> {
             moved: Vec::new(),
             hierarchy: None,
             cgroup: None,
+            systemd: None,
+            unit: None,
             resctrl: None,
             groups_made: Vec::new(),
             place: None,
@@ -155,6 +161,9 @@ impl<'a> Launch<'a> {
             HostAction::RecordIntent => self.record_intent(),
             HostAction::CreateCgroup { path } => self.create_cgroup(path),
             HostAction::EnableControllers { wished, .. } => self.enable_controllers(wished),
+            HostAction::ConnectSystemd { manager } => self.connect_systemd(*manager),
+            HostAction::StartUnit { unit, properties } => self.start_unit(unit, properties),
+            HostAction::JoinUnit { unit, below } => self.join_unit(unit, below),
             HostAction::CheckMemoryUse { limits } => self.check_memory_use(*limits),
             HostAction::WriteCgroup { setting } => self.write_cgroup(setting),
             HostAction::DelegateCgroup { user } => self.delegate_cgroup(*user),

@@ -44,6 +44,7 @@ impl Launch<'_> {
             creator,
             process: None,
             cgroup: path.map(ToString::to_string),
+            unit: self.bundle.cgroup.unit().cloned(),
             cgroups_made,
             resctrl_made,
             annotations,

@@ -14,7 +14,7 @@ use crate::launch::failure::Death;
 use crate::launch::line::Ending;
 use crate::launch::netdevice::Moved;
 use crate::launch::{Launch, failure};
-use crate::state::lifecycle;
+use crate::state::{lifecycle, scope};
 
 /// How long the end of the container's processes may take when a failed start is undone.
 const END: Duration = Duration::from_secs(10);
@@ -67,6 +67,12 @@ impl Launch<'_> {
                 Ok(())
             });
             left.extend(gone.err().map(|error| error.to_string()));
+        }
+        self.systemd = None;
+        if let Some(unit) = self.unit.take() {
+            let place = self.record.as_ref().and_then(|record| record.cgroup.as_deref());
+            let removed = scope::remove(&unit, place, scope::Claim::Certain);
+            left.extend(removed.err().map(|error| error.to_string()));
         }
         left.extend(self.remove_resctrl_groups().err().map(|error| error.to_string()));
         if let Some(path) = self.pid_file.take() {

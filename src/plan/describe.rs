@@ -3,6 +3,7 @@
 use crate_run_plan::Operation;
 use crate_run_sys::scheduling::Attributes;
 
+use crate::cgroup::systemd::{Manager, Property};
 use crate::feature::limits::resource_name;
 use crate::feature::namespaces::{KINDS, name_of};
 use crate::feature::rdt::Missing;
@@ -32,6 +33,9 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::ReserveId => "ReserveId",
         Host::RecordIntent => "RecordIntent",
         Host::CreateCgroup { .. } => "CreateCgroup",
+        Host::ConnectSystemd { .. } => "ConnectSystemd",
+        Host::StartUnit { .. } => "StartUnit",
+        Host::JoinUnit { .. } => "JoinUnit",
         Host::EnableControllers { .. } => "EnableControllers",
         Host::CheckMemoryUse { .. } => "CheckMemoryUse",
         Host::WriteCgroup { .. } => "WriteCgroup",
@@ -86,6 +90,18 @@ fn host(action: &HostAction) -> String {
         HostAction::ReserveId => "reserve the container's id".to_owned(),
         HostAction::RecordIntent => "write down what is about to be made".to_owned(),
         HostAction::CreateCgroup { path } => format!("make the cgroup {path}"),
+        HostAction::ConnectSystemd { manager: Manager::System } => "connect to systemd".to_owned(),
+        HostAction::ConnectSystemd { manager: Manager::User } => {
+            "connect to the systemd of the user".to_owned()
+        }
+        HostAction::StartUnit { unit, properties } => {
+            let told = |property: &Property| format!("{}={}", property.name, property.value);
+            let told: Vec<String> = properties.iter().map(told).collect();
+            format!("have systemd start {unit} with {}", told.join(", "))
+        }
+        HostAction::JoinUnit { unit, below } => {
+            format!("have systemd move the process into {unit}{below}")
+        }
         HostAction::EnableControllers { needed, wished } => {
             let all: Vec<&str> = needed.iter().map(String::as_str).chain(wished.iter().copied()).collect();
             format!("enable the cgroup controllers {}", all.join(", "))

@@ -11,6 +11,7 @@ use crate_run_sys::namespaces::flag;
 
 use crate::bundle::Bundle;
 use crate::cgroup::CgroupPath;
+use crate::cgroup::systemd::Unit;
 use crate::feature::{
     affinity, io_priority, keyring, limits, lsm, process, procfs, scheduler, seccomp, terminal,
 };
@@ -26,8 +27,18 @@ pub struct Door {
     /// CLONE_NEW* of the namespaces that are not the runtime's own.
     pub kinds: u64,
     pub root: Root,
-    /// Where in the container's cgroup the program is to run; `None` on a host without cgroups.
-    pub cgroup: Option<CgroupPath>,
+    pub cgroup: Entrance,
+}
+
+/// How a program comes into the cgroup of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// It is born there.
+    Born(CgroupPath),
+    /// systemd moves it into the scope, or into the cgroup `below` it: its user may not.
+    Moved { unit: Unit, below: String },
+    /// The container has none of its own: it stays beside the runtime.
+    Stays,
 }
 
 /// Which directory is the root of a container.
@@ -62,9 +73,16 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
         let why = "the mount namespace is that of others, whose root is not the container's";
         plan.host("exec", HostAction::OpenRootOf { process: door.process, slot }, why);
     }
-    if let Some(path) = &door.cgroup {
-        let why = "limits and device rules hold from the first moment";
-        plan.host("cgroup", HostAction::OpenCgroup { path: path.clone() }, why);
+    match &door.cgroup {
+        Entrance::Born(path) => {
+            let why = "limits and device rules hold from the first moment";
+            plan.host("cgroup", HostAction::OpenCgroup { path: path.clone() }, why);
+        }
+        Entrance::Moved { unit, .. } => {
+            let why = "systemd alone may move a process of this user into the scope";
+            plan.host("cgroup", HostAction::ConnectSystemd { manager: unit.manager }, why);
+        }
+        Entrance::Stays => {}
     }
     terminal::prepare(&request.master, plan);
     affinity::before_exec(&b.affinity, plan);
@@ -73,6 +91,10 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
         "in the container's cgroup and still in the host's namespaces, where the container cannot see it";
     plan.host("exec", HostAction::GiveBirth { kinds: 0 }, why);
     plan.phase(Phase::Identity);
+    if let Entrance::Moved { unit, below } = &door.cgroup {
+        let join = HostAction::JoinUnit { unit: unit.clone(), below: below.clone() };
+        plan.host("cgroup", join, "limits hold before the first step inside");
+    }
     limits::outside(&b.limits, &b.namespaces, plan);
     affinity::within_exec(&b.affinity, plan);
     let join = Operation::EnterContainer { container, kinds: door.kinds };

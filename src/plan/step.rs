@@ -11,6 +11,7 @@ use crate_run_sys::scheduling::Attributes;
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::cgroup::memory::MemoryCheck;
+use crate::cgroup::systemd::{Manager, Property, Unit};
 use crate::cgroup::{CgroupPath, Setting};
 use crate::feature::hooks::Hook;
 use crate::feature::identity::Writers;
@@ -61,6 +62,12 @@ pub enum HostAction {
     RecordIntent,
     /// Makes the cgroup and what is missing above it.
     CreateCgroup { path: CgroupPath },
+    /// Connects to the systemd that is to make the scope.
+    ConnectSystemd { manager: Manager },
+    /// Has a scope made with the newborn in it, and waits until it is there.
+    StartUnit { unit: Unit, properties: Vec<Property> },
+    /// Has the newborn moved into a scope that is there, or into the cgroup `below` it.
+    JoinUnit { unit: Unit, below: String },
     /// Enables controllers on the way to the cgroup: `needed` ones in any case, `wished` ones where the host
     /// can give them.
     EnableControllers { needed: Vec<String>, wished: Vec<&'static str> },

@@ -31,6 +31,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::BindNotifySocket { .. }
         | Host::RecordCreated => Undo::With("the container's directory"),
         Host::CreateCgroup { .. } => Undo::By("kill what is in it, remove the levels made"),
+        Host::StartUnit { .. } => Undo::By("kill what is in it, have systemd stop and forget it"),
         Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } | Host::DelegateCgroup { .. } => {
             Undo::With("the cgroup")
         }
@@ -49,6 +50,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::OpenContainer { .. }
         | Host::OpenRootOf { .. }
         | Host::OpenCgroup { .. }
+        | Host::ConnectSystemd { .. }
         | Host::ReturnToOwnTime
         | Host::ConnectConsole { .. } => Undo::EndsWithCommand,
         Host::WritePidFile { .. } => Undo::By("remove the file"),
@@ -60,6 +62,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::WriteIdMaps { .. }
         | Host::MakeNetwork
         | Host::JoinResctrlGroup { .. }
+        | Host::JoinUnit { .. }
         | Host::RunOn { .. }
         | Host::SetOomScore { .. }
         | Host::SetLimit { .. }

@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use oci_spec::runtime::Spec;
+
 use crate::bundle::Source;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy};
 use crate::error::Error;
+use crate::feature::cgroup::{self, ControlGroup};
+use crate::feature::hooks;
 use crate::feature::rdt::{self, Class};
-use crate::feature::{cgroup, hooks};
 use crate::host::Host;
 use crate::launch::hook;
 use crate::resctrl::{Group, ResctrlError, Tree};
+use crate::state::scope::{self, Claim};
 use crate::state::{Container, ContainerId, HookState, Record, Status, Store};
 
 /// How long the processes of a container may take to die.
@@ -132,6 +136,13 @@ fn end(record: &Record) -> Result<(), Error> {
 }
 
 fn remove_cgroup(record: &Record) -> Result<(), Error> {
+    if let Some(unit) = &record.unit {
+        let claim = match &record.cgroup {
+            Some(_) => Claim::Certain,
+            None => Claim::Asked { id: &record.id },
+        };
+        return scope::remove(unit, record.cgroup.as_deref(), claim);
+    }
     let Some(path) = record.cgroup.as_deref().and_then(|path| CgroupPath::absolute(path).ok()) else {
         return Ok(());
     };
@@ -184,6 +195,7 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
         cgroup::resolve(&source.spec, container.id(), Driver::Cgroupfs, &Host::probe()).ok()
     });
     let default = || CgroupPath::resolve("", container.id().as_str(), &Hierarchy::own_cgroup().ok()?).ok();
+    forget_scope(source.as_ref(), container.id())?;
     if let Some(path) = wanted.and_then(|group| group.path().cloned()).or_else(default) {
         let hierarchy = Hierarchy::find()?;
         if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
@@ -199,6 +211,17 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
         "the state of container {} could not be read; what was found was removed",
         container.id()
     )])
+}
+
+/// Without a record nobody knows who has made the cgroup. If systemd has, it knows the scope as ours.
+fn forget_scope(source: Option<&Source>, id: &ContainerId) -> Result<(), Error> {
+    let (host, empty) = (Host::probe(), Spec::default());
+    let spec = source.map_or(&empty, |source| &source.spec);
+    let group = cgroup::resolve(spec, id, Driver::Systemd, &host).ok().filter(|_| host.has_systemd());
+    match group.as_ref().and_then(ControlGroup::unit) {
+        Some(unit) => scope::remove(unit, None, Claim::Asked { id: id.as_str() }),
+        None => Ok(()),
+    }
 }
 
 /// The poststop hooks; a failing one is a warning, and the others still run (runtime.md, Lifecycle).

@@ -10,6 +10,7 @@ mod id;
 mod identity;
 pub mod lifecycle;
 mod record;
+pub mod scope;
 pub mod signal;
 pub mod stop;
 mod store;

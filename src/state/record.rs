@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cgroup::Driver;
+use crate::cgroup::systemd::Unit;
 use crate::state::{ContainerId, ProcessId};
 
 /// The version of the OCI runtime specification that states are written for.
@@ -62,6 +63,10 @@ pub struct Record {
     pub process: Option<ProcessId>,
     /// The cgroup, as a path below the mount of the hierarchy; written before it is made.
     pub cgroup: Option<String>,
+    /// The scope, where systemd makes the cgroup; written before it is asked for. `cgroup` follows when the scope
+    /// is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// Those levels of the path that did not exist before.
     #[serde(default)]
     pub cgroups_made: Vec<String>,

@@ -1,6 +1,7 @@
 //! The plan of `exec`: another way in, the same tail.
 
-use crate_run::plan::enter::{Door, Root, enter};
+use crate_run::cgroup::systemd::{Manager, Unit};
+use crate_run::plan::enter::{Door, Entrance, Root, enter};
 use crate_run::plan::rules::{self, Claim};
 use crate_run::plan::{Action, HostAction, Phase, Plan};
 use crate_run::state::ProcessId;
@@ -14,8 +15,19 @@ use crate::random::wishes;
 const ALL: u64 = flag::PID | flag::NETWORK | flag::MOUNT | flag::IPC | flag::UTS | flag::CGROUP;
 
 fn entering(wish: &Wish, kinds: u64) -> Plan {
+    entering_by(wish, kinds, Entrance::Stays)
+}
+
+fn entering_by(wish: &Wish, kinds: u64, cgroup: Entrance) -> Plan {
     let process = ProcessId { pid: 4711, started: 1 };
-    enter(&wish.bundle(), &wish.request, &Door { process, kinds, root: Root::OfNamespace, cgroup: None })
+    enter(&wish.bundle(), &wish.request, &Door { process, kinds, root: Root::OfNamespace, cgroup })
+}
+
+/// An exec by an ordinary user, into a scope of his own systemd.
+pub fn by_systemd() -> Plan {
+    let unit = Unit::resolve("", "web", Manager::User).expect("a unit");
+    let wish = Wish::new(crate::bundles::minimal().to_string());
+    entering_by(&wish, ALL, Entrance::Moved { unit, below: "/inner".to_owned() })
 }
 
 /// What happens from a phase on, without hooks: they belong to the life of the container.
@@ -39,8 +51,14 @@ proptest! {
     }
 
     #[test]
-    fn exec_keeps_the_rules_of_order(wish in wishes(), kinds in prop::sample::select(&[ALL, 0, ALL | flag::USER][..])) {
-        let plan = entering(&wish, kinds);
+    fn exec_keeps_the_rules_of_order(
+        wish in wishes(),
+        kinds in prop::sample::select(&[ALL, 0, ALL | flag::USER][..]),
+        moved in any::<bool>(),
+    ) {
+        let unit = Unit::resolve("", "web", Manager::User).expect("a unit");
+        let scope = Entrance::Moved { unit, below: String::new() };
+        let plan = entering_by(&wish, kinds, if moved { scope } else { Entrance::Stays });
         let is_order = |claim: &Claim| !matches!(claim, Claim::Once(_) | Claim::Needs(..) | Claim::First(_));
         let broken = rules::all().filter(|rule| is_order(&rule.claim)).filter_map(|rule| rule.claim.broken_by(&plan));
         let none: Vec<String> = Vec::new();

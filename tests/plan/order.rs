@@ -27,6 +27,7 @@ proptest! {
 fn plans() -> Vec<Plan> {
     let mut plans: Vec<Plan> = rich().iter().map(Wish::plan).collect();
     plans.push(with_joined_user_namespace());
+    plans.push(crate::enter::by_systemd());
     plans
 }
 
@@ -67,6 +68,7 @@ fn broken(plan: &Plan, claim: &Claim) -> Option<Plan> {
             let attaches = |action: &Action| {
                 matches!(action, Action::Child(AttachRoot { .. } | AttachLockedRoot { .. }))
             };
+            plan.steps.iter().position(|step| attaches(&step.action))?;
             other.steps.retain(|step| !attaches(&step.action));
         }
     }

@@ -1,6 +1,7 @@
 //! Random bundles that are valid, and random wishes of a command.
 
 use crate_run::bundle::path::OutsidePath;
+use crate_run::cgroup::Driver;
 use crate_run::feature::keyring::Keyring;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
@@ -82,6 +83,14 @@ fn wish(tape: &mut Tape) -> Wish {
             config["process"][name] = label.into();
         }
     }
+    let driver = match tape.below(4) {
+        3 => Driver::Systemd,
+        _ => Driver::Cgroupfs,
+    };
+    if driver == Driver::Systemd {
+        config["linux"]["cgroupsPath"] = tape.one(&["", "a-b.slice:web:1", ":web:1"]).into();
+        config["annotations"] = json!({ "org.systemd.property.TimeoutStopSec": "3" });
+    }
     config["root"]["readonly"] = tape.yes().into();
     config["mounts"] = mounts(tape, &host);
     config["hooks"] = hooks(tape);
@@ -97,6 +106,7 @@ fn wish(tape: &mut Tape) -> Wish {
     let mut wish = Wish::new(serde_json::to_string_pretty(&config).expect("a value is JSON"));
     wish.host = host;
     let path = |text: &str| OutsidePath::new("/".as_ref(), text.as_ref()).expect("no NUL");
+    wish.request.cgroup_driver = driver;
     wish.request.gate = if tape.yes() { Gate::Open } else { Gate::Closed };
     wish.request.master = match (terminal, tape.yes()) {
         (false, _) => Master::None,

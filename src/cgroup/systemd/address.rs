@@ -98,9 +98,8 @@ mod tests {
     use super::*;
 
     fn shown(manager: Manager, variables: &[(&str, &str)]) -> Vec<String> {
-        let variable = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
-        };
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into());
         places(manager, variable).iter().map(ToString::to_string).collect()
     }
 

@@ -121,9 +121,12 @@ impl Bus {
         };
         match self.wait(deadline, method.member, is_answer)? {
             Message::Reply { values, .. } => Ok(values),
-            Message::Error { name, text, .. } => {
-                Err(SystemdError::Call { method: method.member.to_owned(), unit: about.to_owned(), name, text })
-            }
+            Message::Error { name, text, .. } => Err(SystemdError::Call {
+                method: method.member.to_owned(),
+                unit: about.to_owned(),
+                name,
+                text,
+            }),
             Message::Signal { .. } | Message::Other => unreachable!("it is an answer"),
         }
     }
@@ -136,9 +139,7 @@ impl Bus {
         is_it: impl Fn(&[Value]) -> bool,
     ) -> Result<Vec<Value>, SystemdError> {
         let deadline = Instant::now() + self.patience;
-        let is_signal = |message: &Message| {
-            matches!(message, Message::Signal { member, values } if member == wanted && is_it(values))
-        };
+        let is_signal = |message: &Message| matches!(message, Message::Signal { member, values } if member == wanted && is_it(values));
         match self.wait(deadline, awaited, is_signal)? {
             Message::Signal { values, .. } => Ok(values),
             _ => unreachable!("it is a signal"),

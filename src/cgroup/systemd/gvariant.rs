@@ -138,7 +138,8 @@ impl<'a> Parser<'a> {
 
     fn tuple(&mut self, wanted: &str, depth: usize) -> Result<Value, String> {
         self.accept('(');
-        let mut types = wanted.strip_prefix('(').and_then(|types| types.strip_suffix(')')).unwrap_or_default();
+        let mut types =
+            wanted.strip_prefix('(').and_then(|types| types.strip_suffix(')')).unwrap_or_default();
         let mut members = Vec::new();
         while !self.accept(')') {
             if !members.is_empty() {
@@ -189,11 +190,15 @@ fn text(text: String, wanted: &str) -> Value {
 }
 
 fn number(word: &str, wanted: &str) -> Result<Value, String> {
-    let outside = |_| format!("{word:?} is no number of the type {}", if wanted.is_empty() { "i" } else { wanted });
-    let is_float = word.contains(['.', 'e', 'E']) && !word.starts_with("0x");
+    let outside =
+        |_| format!("{word:?} is no number of the type {}", if wanted.is_empty() { "i" } else { wanted });
+    let is_numeric = word.starts_with(|c: char| c.is_ascii_digit() || c == '-') && !word.contains('x');
+    let is_float = is_numeric && word.contains(['.', 'e', 'E']);
     if wanted == "d" || wanted.is_empty() && is_float {
         let parsed: Result<f64, _> = word.parse();
-        return parsed.map(|number| Value::Double(number.to_bits())).map_err(|_| format!("{word:?} is no number"));
+        return parsed
+            .map(|number| Value::Double(number.to_bits()))
+            .map_err(|_| format!("{word:?} is no number"));
     }
     let whole = match (word.strip_prefix("0x"), word.strip_prefix("-0x")) {
         (Some(digits), _) => i128::from_str_radix(digits, 16),
@@ -239,7 +244,11 @@ mod tests {
             ("<7>", "v", "7"),
         ] {
             let value = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!((value.signature().as_str(), value.to_string().as_str()), (signature, shown), "{text}");
+            assert_eq!(
+                (value.signature().as_str(), value.to_string().as_str()),
+                (signature, shown),
+                "{text}"
+            );
         }
     }
 

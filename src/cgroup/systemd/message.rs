@@ -60,8 +60,7 @@ pub fn call(method: &Method<'_>, addressing: Addressing, serial: u32, arguments:
     let mut message = Writer { bytes: vec![b'l', METHOD_CALL, 0, 1] };
     message.value(&Value::Uint32(body.bytes.len() as u32));
     message.value(&Value::Uint32(serial));
-    message
-        .value(&Value::Array { of: "(yv)".to_owned(), items: fields.into_iter().map(field).collect() });
+    message.value(&Value::Array { of: "(yv)".to_owned(), items: fields.into_iter().map(field).collect() });
     message.pad(8);
     message.bytes.extend(body.bytes);
     message.bytes
@@ -71,10 +70,20 @@ pub fn call(method: &Method<'_>, addressing: Addressing, serial: u32, arguments:
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// The answer to the call with this serial number.
-    Reply { to: u32, values: Vec<Value> },
+    Reply {
+        to: u32,
+        values: Vec<Value>,
+    },
     /// The refusal of the call with this serial number.
-    Error { to: u32, name: String, text: String },
-    Signal { member: String, values: Vec<Value> },
+    Error {
+        to: u32,
+        name: String,
+        text: String,
+    },
+    Signal {
+        member: String,
+        values: Vec<Value>,
+    },
     /// Nothing that concerns us.
     Other,
 }
@@ -174,7 +183,8 @@ mod tests {
     #[test]
     fn replies_errors_and_signals_are_told_apart() {
         let job = Value::ObjectPath("/org/freedesktop/systemd1/job/7".to_owned());
-        let reply = message(METHOD_RETURN, vec![(REPLY_SERIAL, Value::Uint32(4))], std::slice::from_ref(&job));
+        let reply =
+            message(METHOD_RETURN, vec![(REPLY_SERIAL, Value::Uint32(4))], std::slice::from_ref(&job));
         assert_eq!(read(&reply), Ok(Message::Reply { to: 4, values: vec![job.clone()] }));
         let name = "org.freedesktop.systemd1.UnitExists";
         let fields = vec![(REPLY_SERIAL, Value::Uint32(4)), (ERROR_NAME, Value::text(name))];

@@ -19,6 +19,8 @@ pub mod gvariant;
 pub mod message;
 pub mod property;
 pub mod scope;
+#[cfg(test)]
+mod tests;
 pub mod unit;
 pub mod value;
 pub mod wire;

@@ -166,7 +166,8 @@ fn bandwidth(value: &str) -> Option<[Property; 2]> {
 /// one in the file the limit would change at the next `daemon-reload`.
 pub fn rounded(settings: Vec<Setting>) -> Vec<Setting> {
     let round = |setting: Setting| {
-        let Some((Some(quota), period)) = quota_and_period(&setting.value).filter(|_| setting.file == "cpu.max")
+        let Some((Some(quota), period)) =
+            quota_and_period(&setting.value).filter(|_| setting.file == "cpu.max")
         else {
             return setting;
         };
@@ -264,7 +265,9 @@ fn microseconds(seconds: &Value) -> Result<u64, String> {
         }
         _ => None,
     };
-    whole.and_then(|seconds| seconds.checked_mul(SECOND)).ok_or_else(|| "it is no number of seconds".to_owned())
+    whole
+        .and_then(|seconds| seconds.checked_mul(SECOND))
+        .ok_or_else(|| "it is no number of seconds".to_owned())
 }
 
 /// The properties of one scope: a later one of the same name takes the place of an earlier one. A user's manager

@@ -118,7 +118,11 @@ fn name_fault(name: &str, unit: &str) -> Option<String> {
         return Some(format!("{name:?} is the name of a slice, which holds units and no processes"));
     }
     if unit.len() >= LONGEST {
-        return Some(format!("the name of a unit has at most {} bytes, this one {}", LONGEST - 1, unit.len()));
+        return Some(format!(
+            "the name of a unit has at most {} bytes, this one {}",
+            LONGEST - 1,
+            unit.len()
+        ));
     }
     invalid(unit).map(|letter| format!("the unit {unit:?} has {letter:?} in its name"))
 }

@@ -1,6 +1,6 @@
 //! What the host makes and writes down before the birth: the records, the cgroup.
 
-use crate::plan::rules::Claim::{Before, First, Once, PhasesInOrder, SlotsFilled};
+use crate::plan::rules::Claim::{Before, First, Needs, Once, PhasesInOrder, SlotsFilled, Unless};
 use crate::plan::rules::{Rule, which};
 
 pub(super) const RULES: &[Rule] = &[
@@ -55,6 +55,48 @@ pub(super) const RULES: &[Rule] = &[
         source: "cgroups(7)",
     },
     Rule {
+        name: "systemd is connected before there is a process to wait for it",
+        claim: Before(which::connects_to_systemd, which::birth),
+        reason: "a newborn that waits would have to be ended where nobody answers",
+        source: "org.freedesktop.systemd1(5)",
+    },
+    Rule {
+        name: "who asks systemd is connected",
+        claim: Needs(which::asks_systemd, which::connects_to_systemd),
+        reason: "a scope is made by systemd alone",
+        source: "org.freedesktop.systemd1(5)",
+    },
+    Rule {
+        name: "a scope is started for a process that is there",
+        claim: Before(which::birth, which::asks_systemd),
+        reason: "systemd makes no scope without a process, and moves it in by its number",
+        source: "org.freedesktop.systemd1(5), StartTransientUnit",
+    },
+    Rule {
+        name: "the scope exists before anything is changed in it",
+        claim: Before(which::starts_unit, which::changes_cgroup),
+        reason: "its directory is there when systemd says that the job is done",
+        source: "systemd.scope(5)",
+    },
+    Rule {
+        name: "the scope is entered before the cgroup namespace is made",
+        claim: Before(which::starts_unit, which::makes_cgroup_namespace),
+        reason: "the cgroup of the runtime would be its root, and the scope outside of it",
+        source: "cgroup_namespaces(7)",
+    },
+    Rule {
+        name: "the scope is entered before anything but the sealed child runs",
+        claim: Before(which::starts_unit, which::lets_others_run),
+        reason: "a hook or the program would run outside its limits",
+        source: "config-linux.md, Control groups",
+    },
+    Rule {
+        name: "who is moved into a scope is moved before it enters the container",
+        claim: Before(which::joins_unit, which::enters),
+        reason: "no moment may exist at which it runs inside without the container's limits",
+        source: "cgroups(7)",
+    },
+    Rule {
         name: "controllers are enabled before their files are written",
         claim: Before(which::enables_controllers, which::writes_limit),
         reason: "the files of a controller appear when the parent enables it",
@@ -62,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "limits are written before the birth",
-        claim: Before(which::writes_early_limit, which::birth),
+        claim: Unless(which::starts_unit, &Before(which::writes_early_limit, which::birth)),
         reason: "no moment may exist at which the container runs without them",
         source: "config-linux.md, Control groups",
     },

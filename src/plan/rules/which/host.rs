@@ -38,6 +38,28 @@ pub fn creates_cgroup(step: &Step) -> bool {
     matches!(host(step), Some(Host::CreateCgroup { .. }))
 }
 
+pub fn connects_to_systemd(step: &Step) -> bool {
+    matches!(host(step), Some(Host::ConnectSystemd { .. }))
+}
+
+pub fn starts_unit(step: &Step) -> bool {
+    matches!(host(step), Some(Host::StartUnit { .. }))
+}
+
+pub fn joins_unit(step: &Step) -> bool {
+    matches!(host(step), Some(Host::JoinUnit { .. }))
+}
+
+/// Has systemd do something with the newborn.
+pub fn asks_systemd(step: &Step) -> bool {
+    starts_unit(step) || joins_unit(step)
+}
+
+/// Goes to a file of the cgroup, or to the cgroup itself.
+pub fn changes_cgroup(step: &Step) -> bool {
+    enables_controllers(step) || writes_limit(step) || delegates_cgroup(step) || filters_devices(step)
+}
+
 pub fn enables_controllers(step: &Step) -> bool {
     matches!(host(step), Some(Host::EnableControllers { .. }))
 }

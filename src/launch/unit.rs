@@ -1,0 +1,48 @@
+//! The scope that systemd makes for the newborn, and the one that a program enters.
+
+use crate::cgroup::systemd::{Manager, Property, Systemd, SystemdError, Unit};
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
+use crate::launch::Launch;
+use crate::launch::cause::{Cause, Done};
+use crate::launch::line::Ending;
+
+impl Launch<'_> {
+    pub(super) fn connect_systemd(&mut self, manager: Manager) -> Done {
+        self.systemd = Some(Systemd::open(manager)?);
+        Ok(())
+    }
+
+    /// Where the scope is, the process itself tells, and that is written down at once.
+    pub(super) fn start_unit(&mut self, unit: &Unit, properties: &[Property]) -> Done {
+        let (Some(systemd), Some(born)) = (&mut self.systemd, &self.newborn) else { return Ok(()) };
+        let started = systemd.start(unit, properties, born.pid);
+        // A call that was refused has made nothing; the unit may even be somebody else's.
+        let refused = matches!(started, Err(SystemdError::Call { .. }));
+        self.unit = (!refused).then(|| unit.clone());
+        started?;
+        let found = Hierarchy::cgroup_of(born.pid).unwrap_or_default();
+        let path = CgroupPath::absolute(&found).ok().filter(|path| path.name() == unit.name);
+        // One who is dead is nowhere (cgroups(7): then it is the root).
+        let Some(path) = path else {
+            return Err(match self.newborn_is_alive() {
+                true => SystemdError::Elsewhere { unit: unit.name.clone(), found }.into(),
+                false => Cause::Child(Ending::Silence),
+            });
+        };
+        self.cgroup = Cgroup::open(self.hierarchy()?, &path)?;
+        if let Some(record) = &mut self.record {
+            record.cgroup = Some(path.to_string());
+        }
+        self.save()
+    }
+
+    pub(super) fn join_unit(&mut self, unit: &Unit, below: &str) -> Done {
+        let (Some(systemd), Some(born)) = (&mut self.systemd, &self.newborn) else { return Ok(()) };
+        Ok(systemd.attach(unit, below, born.pid)?)
+    }
+
+    fn newborn_is_alive(&self) -> bool {
+        let alive = |pidfd| crate_run_sys::process::readable_within(pidfd, Some(0)) == Ok(false);
+        self.newborn.as_ref().is_some_and(|born| alive(crate_run_sys::host::borrowed(&born.pidfd)))
+    }
+}
