@@ -9,6 +9,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cgroup::systemd::property::PREFIX;
 use crate::cli::version::{self, SPEC};
 use crate::feature::namespaces::{KINDS, name_of};
 use crate::feature::{capabilities, hooks, memory_policy, mounts, seccomp};
@@ -57,9 +58,14 @@ pub fn features() -> String {
             "run.oci.crate-run.commit": version::commit(),
             "run.oci.crate-run.version": env!("CARGO_PKG_VERSION"),
         },
-        "potentiallyUnsafeConfigAnnotations": seccomp::ANNOTATIONS,
+        "potentiallyUnsafeConfigAnnotations": unsafe_annotations(),
     });
     serde_json::to_string_pretty(&value).expect("strings and numbers become JSON") + "\n"
+}
+
+/// Those that change what a container may do. A name that ends in a dot stands for all that begin with it.
+fn unsafe_annotations() -> Vec<&'static str> {
+    seccomp::ANNOTATIONS.into_iter().chain([PREFIX]).collect()
 }
 
 fn linux() -> Value {

@@ -140,6 +140,15 @@ fn every_unsafe_annotation_changes_something() {
                 let change = |config: &mut Value| config["annotations"][&name] = json!("1");
                 assert_eq!(outcome(&world, rule, change), "1");
             }
+            // What systemd is told: a bad value is refused before anybody asks systemd.
+            "org.systemd.property." => {
+                let container = world.container("a", |config| {
+                    config["annotations"] = json!({ "org.systemd.property.KillMode": "no text" });
+                });
+                let words = ["--systemd-cgroup", "explain"];
+                let said = world.runtime().words(&words).path(&container.bundle).run().exits(1);
+                assert!(said.stderr.contains("the property KillMode cannot be"), "{}", said.stderr);
+            }
             other => panic!("no driver for the annotation {other}"),
         }
     }

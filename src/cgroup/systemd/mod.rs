@@ -8,7 +8,7 @@
 //! | a connection, with a deadline for every wait | `bus`, `address` |
 //! | the bytes of D-Bus | `message`, `wire`, `value` |
 //!
-//! Why the bytes are our own: docs/adr/0018-systemd.md.
+//! Why the bytes are our own: docs/adr/0015-systemd.md.
 //!
 //! Man pages: org.freedesktop.systemd1(5), systemd.scope(5), systemd.resource-control(5), sd_booted(3).
 

@@ -205,7 +205,7 @@ fn bitmap(list: &str) -> Option<Vec<u8>> {
 }
 
 /// What the annotations begin with that name a property.
-const PREFIX: &str = "org.systemd.property.";
+pub const PREFIX: &str = "org.systemd.property.";
 
 /// Properties that are the runtime's own to set.
 const OWN: [&str; 4] = ["PIDs", "Slice", "Delegate", "Description"];
