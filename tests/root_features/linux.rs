@@ -76,7 +76,7 @@ fn the_cgroup_drivers_are_as_told() {
     let create = world.runtime().words(&["--systemd-cgroup", "create", "--bundle"]).path(&container.bundle);
     let output = create.words(&["a"]).run().exits(1);
     let words = "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups";
-    assert!(output.sentence().contains(words), "{}", output.stderr);
+    assert!(output.stderr.contains(words), "{}", output.stderr);
 }
 
 /// Where the controller is, the kernel says that there is no such card.
