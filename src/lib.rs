@@ -33,6 +33,7 @@
 //! | clock offsets | `src/feature/time.rs` | time_namespaces(7) | `linux.timeOffsets` |
 //! | control group | `src/feature/cgroup.rs` | cgroups(7) | `linux.cgroupsPath`, `linux.resources` |
 //! | classes of cache and bandwidth | `src/feature/rdt.rs` | intel_rdt, resctrl (kernel documentation) | `linux.intelRdt` |
+//! | scope of systemd | `src/feature/cgroup/unit.rs` | org.freedesktop.systemd1(5), systemd.scope(5) | `linux.cgroupsPath` |
 //! | device filter | `src/cgroup/devices.rs` | bpf(2) | `linux.resources.devices` |
 //! | birth | `crates/sys/src/birth.rs` | clone3(2) | `linux.namespaces` |
 //! | sealed child | `src/launch/image.rs` | memfd_create(2) | |
