@@ -12,7 +12,7 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build rootfs run run-vm test test-host test-engines clauses as-root oracle lint bench bench-engines fuzz clean
+.PHONY: help setup build man completions install rootfs run run-vm test test-host test-engines clauses as-root oracle lint bench bench-engines fuzz clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,24 @@ build: ## build the static release binary: bin/crate-run
 	cargo build --release --package crate-run --target $(MUSL)
 	@mkdir -p bin
 	@cp $(TARGET)/$(MUSL)/release/crate-run bin/crate-run.new && mv bin/crate-run.new bin/crate-run
+
+man: ## write the manual pages, crate-run.1 and crate-run-VERB.1, to target/man
+	cargo run --quiet --package crate-run-manual -- man $(TARGET)/man
+
+completions: ## write completions for bash, zsh and fish to target/completions
+	cargo run --quiet --package crate-run-manual -- completions $(TARGET)/completions
+
+# Where `install` puts things; packagers set DESTDIR, which goes in front.
+PREFIX := /usr/local
+SHARE := $(DESTDIR)$(PREFIX)/share
+
+install: build man completions ## install program, manual pages and completions below PREFIX (/usr/local)
+	install -D -m 755 bin/crate-run $(DESTDIR)$(PREFIX)/bin/crate-run
+	install -d $(SHARE)/man/man1
+	install -m 644 $(TARGET)/man/*.1 $(SHARE)/man/man1/
+	install -D -m 644 $(TARGET)/completions/crate-run.bash $(SHARE)/bash-completion/completions/crate-run
+	install -D -m 644 $(TARGET)/completions/_crate-run $(SHARE)/zsh/site-functions/_crate-run
+	install -D -m 644 $(TARGET)/completions/crate-run.fish $(SHARE)/fish/vendor_completions.d/crate-run.fish
 
 rootfs: ## make the root filesystem and the bundles that the demo and the tests use
 	rootfs-fixtures/make $(FIXTURES)

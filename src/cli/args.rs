@@ -61,6 +61,11 @@ fn read(program: Command, words: &[OsString]) -> Result<Invocation, clap::Error>
     Ok(Invocation { global: Global::from_arg_matches(&matches)?, verb: Verb::from_arg_matches(&matches)? })
 }
 
+/// The whole command line, for those who make manual pages or completions of it.
+pub fn whole() -> Command {
+    program(|_| true)
+}
+
 /// crate-run with its own flags and those verbs that are `wanted`.
 fn program(wanted: impl Fn(&str) -> bool) -> Command {
     let verbs = VERBS.iter().filter(|(verb, _)| wanted(verb));
