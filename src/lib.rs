@@ -64,6 +64,9 @@
 //! | sockets of a service manager | `src/feature/activation.rs` | sd_listen_fds(3) | |
 //! | readiness for a service manager | `src/feature/notify.rs` | sd_notify(3) | |
 //! | foreground | `src/launch/foreground.rs` | signalfd(2), pidfd_open(2) | |
+//! | end of a process that is no child | `src/state/ending.rs` | pidfd_open(2), proc_pid_stat(5) | |
+//! | everybody in a cgroup | `src/cgroup/members.rs` | cgroups(7), pidfd_send_signal(2) | |
+//! | what is counted, what happens | `src/observe/stream.rs` | cgroups(7), poll(2) | |
 //! | state on disk | `src/state/store.rs` | flock(2), rename(2) | |
 //!
 //! The workspace has four more crates: `crates/sys` (typed system calls, the only `unsafe` code),

@@ -141,3 +141,62 @@ fn bandwidth_info(tree: &Tree) -> Option<BandwidthInfo> {
     };
     (!is_nothing(&info)).then_some(info)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::feature::rdt::{Lasts, Missing};
+
+    /// A directory that looks like resctrl; gone when the test is.
+    struct Looks(PathBuf);
+
+    impl Looks {
+        fn like(files: &[(&str, &str)]) -> Self {
+            let place = std::env::temp_dir().join(format!("crate-run-rdt-{}", std::process::id()));
+            for (name, text) in files {
+                let file = place.join(name);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
+            Self(place)
+        }
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_class_and_what_was_counted_for_it() {
+        let looks = Looks::like(&[
+            ("schemata", "    MB:0=100;1=100\n    L3:0=7ff;1=7ff\n"),
+            ("web/schemata", "    MB:0= 20;1= 70\n    L3:0=7f0;1=01f\n"),
+            ("info/L3/cbm_mask", "7ff\n"),
+            ("info/L3/min_cbm_bits", "1\n"),
+            ("info/L3/num_closids", "16\n"),
+            ("web/mon_groups/a/mon_data/mon_L3_00/llc_occupancy", "4096\n"),
+            ("web/mon_groups/a/mon_data/mon_L3_00/mbm_total_bytes", "30\n"),
+            ("web/mon_groups/a/mon_data/mon_L3_00/mbm_local_bytes", "20\n"),
+            ("web/mon_groups/a/mon_data/mon_L3_01/llc_occupancy", "Unavailable\n"),
+        ]);
+        let group = Group::class("web");
+        let monitoring = Some(group.monitoring("a"));
+        let class =
+            Class { group, missing: Missing::Make, lasts: Lasts::Longer, lines: Vec::new(), monitoring };
+        let rdt = of(&Tree::at(&looks.0).unwrap(), &class);
+        assert_eq!(
+            (rdt.l3_cache_schema.as_str(), rdt.mem_bw_schema_root.as_str()),
+            ("L3:0=7f0;1=01f", "MB:0=100;1=100")
+        );
+        let info = CacheInfo { cbm_mask: "7ff".into(), min_cbm_bits: 1, num_closids: 16 };
+        assert_eq!((rdt.l3_cache_info, rdt.mem_bw_info), (Some(info), None));
+        assert_eq!(rdt.mbm_stats, [Bandwidth { mbm_total_bytes: 30, mbm_local_bytes: 20 }]);
+        assert_eq!(rdt.cmt_stats, [Occupancy { llc_occupancy: 4096 }]);
+        assert_eq!(rdt.schemata.len(), 2);
+    }
+}

@@ -55,6 +55,23 @@ fn a_container_has_a_class_of_its_own_until_it_is_deleted() {
 }
 
 #[test]
+fn the_class_is_in_the_statistics() {
+    let test = "the_class_is_in_the_statistics";
+    let Some(world) = World::new(test) else { return };
+    let Some(machine) = Machine::new(test, &world, Fake::new()) else { return };
+    machine.create("web", json!({ "memBwSchema": "MB:0=20;1=70" })).ok();
+    let rdt = |words: &[&str]| {
+        let event = machine.runtime().words(words).run().ok().json();
+        event["data"]["intel_rdt"].clone()
+    };
+    let told = rdt(&["events", "--stats", "web"]);
+    assert_eq!(told["mem_bw_schema"], "MB:0=  20;1=  70");
+    assert_eq!(told["mem_bw_schema_root"], "MB:0= 100;1= 100");
+    assert_eq!(told["mem_bw_info"], json!({ "bandwidth_gran": 10 }));
+    machine.delete("web");
+}
+
+#[test]
 fn a_class_by_name_is_made_once_and_stays() {
     let test = "a_class_by_name_is_made_once_and_stays";
     let Some(world) = World::new(test) else { return };

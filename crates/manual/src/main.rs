@@ -70,7 +70,9 @@ mod tests {
             assert!(bash.contains(verb), "{verb} is not completed");
         }
         assert!(read("crate-run.1").contains("cgroup\\-manager"));
-        assert!(read("_crate-run").starts_with("#compdef crate-run") && read("crate-run.fish").contains("stop"));
+        assert!(
+            read("_crate-run").starts_with("#compdef crate-run") && read("crate-run.fish").contains("stop")
+        );
         fs::remove_dir_all(&place).unwrap();
     }
 }
