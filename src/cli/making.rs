@@ -127,7 +127,7 @@ pub fn prepare(
 /// Who makes the cgroup of this container on this host.
 pub fn cgroup_driver(global: &Global, source: &Source, host: &Host) -> Driver {
     match global.rootless.tolerates(host) {
-        true => cgroup::permitted(&source.spec, global.cgroup_driver()),
+        true => cgroup::permitted(&source.spec, global.cgroup_driver(), host),
         false => global.cgroup_driver(),
     }
 }

@@ -107,14 +107,30 @@ fn wanted_path(spec: &Spec) -> String {
 }
 
 /// Who makes the cgroup, for a runtime that does without one where it may not make it.
-pub fn permitted(spec: &Spec, driver: Driver) -> Driver {
+pub fn permitted(spec: &Spec, driver: Driver, host: &Host) -> Driver {
+    if driver != Driver::Cgroupfs {
+        return driver;
+    }
     let Ok(own) = Hierarchy::own_cgroup() else { return Driver::Forgone };
     // Whatever the last name is: what counts is above.
-    match CgroupPath::resolve(&wanted_path(spec), "container", &own) {
+    match place_at(&wanted_path(spec), "container", &own, host) {
         Ok(path) => driver.where_permitted(&path, &own),
         // That is told as what it is.
         Err(_) => driver,
     }
+}
+
+/// Where the cgroup lies for a runtime that stands in `own`. Without a word in the configuration that is beside
+/// the runtime, or where a user was handed nothing but his own cgroup, in that: it can hold no limits, for it has
+/// the runtime in it, but what belongs to the container is known, and can be frozen and killed.
+fn place_at(wanted: &str, id: &str, own: &str, host: &Host) -> Result<CgroupPath, Vec<Finding>> {
+    let beside = CgroupPath::resolve(wanted, id, own)?;
+    if !wanted.is_empty() || may_filter(host) {
+        return Ok(beside);
+    }
+    let below = CgroupPath::absolute(&format!("{own}/{id}"))?;
+    let may = |path| Driver::Cgroupfs.where_permitted(path, own) == Driver::Cgroupfs;
+    Ok(if !may(&beside) && may(&below) { below } else { beside })
 }
 
 /// Where the container's cgroup lies and what it says; all that is wrong if that cannot be.
@@ -142,13 +158,13 @@ pub fn resolve(
             let (unit, properties, settings) = unit::resolve(spec, id, host, settings, &rules)?;
             (Place::Unit(unit), properties, settings)
         }
-        _ => (Place::Directory(directory(spec, id)?), Vec::new(), settings),
+        _ => (Place::Directory(directory(spec, id, host)?), Vec::new(), settings),
     };
     Ok(ControlGroup { place, settings, properties, memory_check, filter })
 }
 
 /// The place of a cgroup that the runtime makes.
-fn directory(spec: &Spec, id: &ContainerId) -> Result<CgroupPath, Vec<Finding>> {
+fn directory(spec: &Spec, id: &ContainerId, host: &Host) -> Result<CgroupPath, Vec<Finding>> {
     let failed = |error: crate::cgroup::CgroupError| {
         vec![Finding::error("/linux/cgroupsPath", error.to_string()).cure(error.cure().unwrap_or_default())]
     };
@@ -156,7 +172,7 @@ fn directory(spec: &Spec, id: &ContainerId) -> Result<CgroupPath, Vec<Finding>> 
     match wanted.starts_with('/') {
         true => CgroupPath::absolute(&wanted),
         // Only such a path starts where the runtime is.
-        false => CgroupPath::resolve(&wanted, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?),
+        false => place_at(&wanted, id.as_str(), &Hierarchy::own_cgroup().map_err(failed)?, host),
     }
 }
 

@@ -76,6 +76,24 @@ fn in_a_delegated_cgroup_the_container_has_its_own() {
     assert!(!cgroup.exists());
 }
 
+/// As in a service of the machine with `User=` and `Delegate=`: the cgroup above is not the user's.
+#[test]
+fn where_only_the_own_cgroup_is_delegated_the_container_is_in_it() {
+    let Some(world) = World::new("where_only_the_own_cgroup_is_delegated_the_container_is_in_it") else {
+        return;
+    };
+    let user = User::new(&world);
+    let delegated = Delegated::new(&world, &[]);
+    chown(&delegated.place, Some(0), Some(0)).expect("it is root's again");
+    user.starts("a", |_| {});
+    let cgroup = delegated.place.join("shell/a");
+    assert_eq!(own_cgroup(&user.state("a")["pid"].to_string()), format!("/{}/user/shell/a", world.tag));
+    user.run(&["pause", "a"]).ok();
+    user.run(&["resume", "a"]).ok();
+    user.run(&["delete", "--force", "a"]).ok();
+    assert!(!cgroup.exists());
+}
+
 #[test]
 fn limits_hold_in_a_delegated_cgroup() {
     let Some(world) = World::new("limits_hold_in_a_delegated_cgroup") else { return };
