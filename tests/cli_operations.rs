@@ -83,7 +83,7 @@ fn with(pointer: &str, value: Value) -> Value {
 fn each_operation_asks_for_its_container() {
     let place = Place::new("ids");
     place.configure(&config());
-    for verb in ["state", "start", "kill", "delete"] {
+    for verb in ["state", "start", "kill", "stop", "wait", "ps", "events", "delete"] {
         let said = place.run(&[verb]).expect_err("no id");
         assert!(said.starts_with("crate-run: missing argument: <ID>"), "{verb}: {said}");
         let said = place.run(&[verb, "nobody"]).expect_err("no such container");

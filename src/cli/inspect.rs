@@ -45,6 +45,9 @@ pub fn list(global: &Global, list: &List, log: &Log) -> Result<String, Error> {
             Ok(record) => rows.push(row(&container, record, &users)),
             // Deleted while we looked.
             Err(Error::NotFound { .. }) if !container.path().exists() => {}
+            Err(Error::NotFound { .. }) => {
+                log.warning(&format!("container {id} has no state; crate-run delete --force removes it"));
+            }
             Err(error) => log.warning(&format!("container {id}: {error}")),
         }
     }

@@ -14,8 +14,19 @@ fn a_state_directory_of_somebody_else_is_refused() {
     let Some(world) = World::new("a_state_directory_of_somebody_else_is_refused") else { return };
     let canary = Canary::new(&world);
     let container = world.container("victim", |_| {});
-    let verbs: [&[&str]; 6] =
-        [&["create"], &["run"], &["state"], &["kill"], &["delete", "--force"], &["list"]];
+    let verbs: [&[&str]; 11] = [
+        &["create"],
+        &["run"],
+        &["state"],
+        &["kill"],
+        &["kill", "--regex"],
+        &["stop"],
+        &["wait"],
+        &["ps"],
+        &["delete", "--force"],
+        &["delete", "--force", "--regex"],
+        &["list"],
+    ];
     let root = world.root();
     let variants: [(&str, &dyn Fn()); 3] = [
         ("owned by another user", &|| {
@@ -56,7 +67,7 @@ fn a_link_in_the_state_directory_is_no_container() {
     for goal in [canary.path.clone(), canary.path.join("empty"), canary.path.join("file"), "/missing".into()]
     {
         link(goal.to_str().expect("UTF-8"), &world.root().join("victim"));
-        for verb in ["create", "state", "start", "kill", "delete"] {
+        for verb in ["create", "state", "start", "kill", "stop", "wait", "ps", "events", "delete"] {
             let output = if verb == "create" { other.create() } else { other.command(verb, &[]).run() };
             refused(&output, &format!("{verb} through a link to {}", goal.display()));
             canary.sings(verb);
@@ -83,6 +94,9 @@ fn an_id_that_is_a_path_is_refused_by_every_verb() {
             &["start", "--", id],
             &["state", "--", id],
             &["kill", "--", id, "KILL"],
+            &["kill", "--all", "--", id, "KILL"],
+            &["stop", "--", id],
+            &["ps", "--", id],
             &["delete", "--", id],
             &["delete", "--force", "--", id],
         ] {

@@ -172,7 +172,7 @@ fn a_broken_record_is_an_error_for_all_others() {
     let place = world.root().join("a");
     fs::create_dir_all(&place).expect("a state directory");
     write(&place, "state.json", "{");
-    for verb in ["state", "start", "kill", "delete"] {
+    for verb in ["state", "start", "kill", "stop", "wait", "ps", "events", "delete"] {
         let output = world.run(&[verb, "a"]).exits(1);
         let file = place.join("state.json");
         let expected = format!("cannot read the container's state {}: ", file.display());
@@ -181,5 +181,9 @@ fn a_broken_record_is_an_error_for_all_others() {
     let output = world.run(&["list", "--quiet"]).ok();
     assert_eq!(output.stdout, "");
     assert!(output.stderr.contains("container a"), "{}", output.stderr);
+    fs::remove_file(place.join("state.json")).expect("it was written here");
+    let output = world.run(&["list", "--quiet"]).ok();
+    let said = "crate-run: warning: container a has no state; crate-run delete --force removes it\n";
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", said));
     world.run(&["delete", "--force", "a"]).ok();
 }
