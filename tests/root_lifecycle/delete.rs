@@ -129,6 +129,11 @@ fn force_kills_nobody_who_only_has_the_number() {
     });
     assert_eq!(container.status(), "stopped");
     container.kill("KILL").fails("container not running: a");
+    for words in [&["kill", "--all", "a", "KILL"][..], &["kill", "--all", "a", "TERM"], &["stop", "a"]] {
+        world.run(words).ok();
+    }
+    assert_eq!(world.run(&["ps", "--format", "json", "a"]).ok().stdout, "[]\n");
+    assert_eq!(world.run(&["wait", "a"]).ok().stdout, "unknown\n");
     container.delete(&["--force"]).ok();
     assert_eq!(innocent.try_wait().expect("it is ours"), None, "the innocent lives");
     innocent.kill().expect("it is ours");
