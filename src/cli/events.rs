@@ -8,7 +8,7 @@ use crate::cli::making;
 use crate::error::Error;
 use crate::feature::rdt::{self, Class};
 use crate::observe::stats::{Sources, Stats};
-use crate::observe::stream;
+use crate::observe::stream::{self, Stalls, Subject};
 use crate::state::lifecycle::cgroup_of;
 use crate::state::{Container, Record, Status};
 
@@ -33,7 +33,11 @@ pub fn events(global: &Global, events: &Events) -> Result<i32, Error> {
     match &cgroup {
         // A reader that has gone away is no failure of ours.
         _ if events.stats => _ = stream::once(&mut output, id.as_str(), &stats()),
-        Some(cgroup) => stream::follow(&mut output, id.as_str(), cgroup, events.interval, stats)?,
+        Some(cgroup) => {
+            let stalls = if events.pressure { Stalls::Told } else { Stalls::PassedOver };
+            let subject = Subject { id: id.as_str(), cgroup, interval: events.interval, stalls };
+            stream::follow(&mut output, &subject, stats)?;
+        }
         None => {
             let said = format!("container {id} has no cgroup: nothing counts what it uses (see --stats)");
             return Err(Error::WrongState(said));

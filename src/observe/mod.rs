@@ -5,7 +5,7 @@
 //! |---|---|
 //! | who is in it | `processes`, the table of the host's ps(1): `table` |
 //! | what it uses, as one value | `stats` over [`Files`], one file for each controller |
-//! | what happens to it, as it happens | `stream` |
+//! | what happens to it, as it happens | `stream`, `trigger` |
 //!
 //! The shape of the statistics is runc's (types/events.go), because engines read it. It is that of cgroup v1:
 //! nanoseconds where v2 counts microseconds, swap that includes memory, and fields that v2 does not have,
@@ -26,6 +26,7 @@ pub mod rdt;
 pub mod stats;
 pub mod stream;
 pub mod table;
+pub mod trigger;
 
 use crate::cgroup::Cgroup;
 

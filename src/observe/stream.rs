@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `stats` | after each interval | [`Stats`] |
 //! | `oom` | the kernel has killed a process of the container for want of memory | |
+//! | `pressure` | if asked for: processes wait long for `cpu`, `memory` or `io`, once in 2 s | [`Stalled`] |
 //!
 //! One poll(2) waits for all of it. A change of `memory.events` or `cgroup.events` is told as POLLPRI to those
 //! who have read the file since the last one (kernfs), so each is read before every wait. The interval is the
@@ -20,24 +21,40 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use serde::Serialize;
 
+use super::pressure::Pressure;
 use super::stats::Stats;
+use super::trigger::Trigger;
 use super::{figures, named};
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::kernfs::read_whole;
 
-/// One line, in runc's words.
+/// One line; the first two kinds are in runc's words.
 #[derive(Debug, Serialize)]
-struct Event<'a> {
+struct Event<'a, D> {
     r#type: &'static str,
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Stats>,
+    data: Option<D>,
+}
+
+/// For which resource processes wait, and the averages.
+#[derive(Debug, Serialize)]
+pub struct Stalled {
+    resource: &'static str,
+    psi: Option<Pressure>,
+}
+
+/// Whether to tell of pressure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stalls {
+    Told,
+    PassedOver,
 }
 
 /// Writes one event.
 ///
 /// Errors: of the reader, EPIPE among them.
-fn tell(to: &mut impl Write, id: &str, kind: &'static str, data: Option<&Stats>) -> io::Result<()> {
+fn tell(to: &mut impl Write, id: &str, kind: &'static str, data: Option<impl Serialize>) -> io::Result<()> {
     let mut line = serde_json::to_vec(&Event { r#type: kind, id, data })?;
     line.push(b'\n');
     to.write_all(&line)?;
@@ -51,11 +68,13 @@ pub fn once(to: &mut impl Write, id: &str, stats: &Stats) -> io::Result<()> {
     tell(to, id, "stats", Some(stats))
 }
 
-/// The two files whose changes are waited for. Without the memory controller there is only one.
-struct Watched {
-    life: OwnedFd,
-    memory: Option<OwnedFd>,
-    killed: u64,
+/// What is followed, and how.
+pub struct Subject<'a> {
+    pub id: &'a str,
+    pub cgroup: &'a Cgroup,
+    /// The time between two statistics.
+    pub interval: Duration,
+    pub stalls: Stalls,
 }
 
 /// Writes what happens until the container has ended, or nobody reads any more.
@@ -63,44 +82,64 @@ struct Watched {
 /// Errors: [`CgroupError::Read`]; that the cgroup is gone is the end, not an error.
 pub fn follow(
     to: &mut (impl Write + AsFd),
-    id: &str,
-    cgroup: &Cgroup,
-    interval: Duration,
+    subject: &Subject,
     stats: impl Fn() -> Stats,
 ) -> Result<(), CgroupError> {
-    let Some(mut watched) = Watched::open(cgroup)? else { return Ok(()) };
-    let mut next = Instant::now() + interval;
+    let Some(mut watched) = Watched::open(subject.cgroup)? else { return Ok(()) };
+    let triggers = match subject.stalls {
+        Stalls::Told => Trigger::set_all(subject.cgroup),
+        Stalls::PassedOver => Vec::new(),
+    };
+    let mut next = Instant::now() + subject.interval;
+    let mut stalled = Vec::new();
     loop {
         let alive = watched.populated();
-        for _ in 0..watched.kills() {
-            if tell(to, id, "oom", None).is_err() {
-                return Ok(());
-            }
-        }
-        if !alive {
+        let news = News { kills: watched.kills(), stalled };
+        // A reader that has gone away is no failure of ours.
+        if news.tell(to, subject).is_err() || !alive {
             return Ok(());
         }
         if Instant::now() >= next {
-            if once(to, id, &stats()).is_err() {
+            if once(to, subject.id, &stats()).is_err() {
                 return Ok(());
             }
             // After a long stop of ours there is one, not all that were missed.
-            next = Instant::now().max(next + interval);
+            next = Instant::now().max(next + subject.interval);
         }
         let left = next.saturating_duration_since(Instant::now());
-        match watched.wait(left, to) {
-            Ok(Reader::Listens) => {}
+        stalled = match watched.wait(&triggers, left, to) {
+            Ok(Reader::Listens(stalled)) => stalled,
             Ok(Reader::Gone) => return Ok(()),
-            Err(errno) => return Err(cgroup.unreadable("cgroup.events", errno)),
-        }
+            Err(errno) => return Err(subject.cgroup.unreadable("cgroup.events", errno)),
+        };
     }
 }
 
-/// Whoever reads our standard output.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reader {
-    Listens,
-    Gone,
+/// What has happened since the last look.
+struct News<'t> {
+    /// Processes killed for want of memory.
+    kills: u64,
+    stalled: Vec<&'t Trigger>,
+}
+
+impl News<'_> {
+    fn tell(&self, to: &mut impl Write, subject: &Subject) -> io::Result<()> {
+        for _ in 0..self.kills {
+            tell(to, subject.id, "oom", None::<()>)?;
+        }
+        for trigger in &self.stalled {
+            let data = Stalled { resource: trigger.resource, psi: trigger.pressure(subject.cgroup) };
+            tell(to, subject.id, "pressure", Some(data))?;
+        }
+        Ok(())
+    }
+}
+
+/// The files whose changes are waited for. Without the memory controller there is one less.
+struct Watched {
+    life: OwnedFd,
+    memory: Option<OwnedFd>,
+    killed: u64,
 }
 
 impl Watched {
@@ -129,20 +168,36 @@ impl Watched {
         new
     }
 
-    fn wait(&self, longest: Duration, reader: &impl AsFd) -> Result<Reader, Errno> {
+    /// Waits for a change, for at most `longest`.
+    fn wait<'t>(
+        &self,
+        triggers: &'t [Trigger],
+        longest: Duration,
+        reader: &impl AsFd,
+    ) -> Result<Reader<'t>, Errno> {
         let limit = Timespec::try_from(longest).ok();
         // POLLERR, which need not be asked for, is what the writer of a pipe without readers gets.
-        let reader = PollFd::new(reader, PollFlags::empty());
-        let life = PollFd::new(&self.life, PollFlags::PRI);
-        let memory = self.memory.as_ref().map_or(life.clone(), |memory| PollFd::new(memory, PollFlags::PRI));
-        let mut wanted = [reader, life, memory];
+        let mut wanted = vec![PollFd::new(reader, PollFlags::empty())];
+        wanted.extend(triggers.iter().map(|trigger| PollFd::new(trigger, PollFlags::PRI)));
+        wanted.push(PollFd::new(&self.life, PollFlags::PRI));
+        wanted.extend(self.memory.iter().map(|memory| PollFd::new(memory, PollFlags::PRI)));
         match poll(&mut wanted, limit.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Reader::Listens(Vec::new())),
             Err(errno) => return Err(errno),
         }
-        let gone = wanted[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL);
-        Ok(if gone { Reader::Gone } else { Reader::Listens })
+        if wanted[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL) {
+            return Ok(Reader::Gone);
+        }
+        let news = triggers.iter().zip(&wanted[1..]).filter(|(_, fd)| fd.revents().contains(PollFlags::PRI));
+        Ok(Reader::Listens(news.map(|(trigger, _)| trigger).collect()))
     }
+}
+
+/// Whoever reads our standard output, and where processes were found stalled.
+enum Reader<'t> {
+    Listens(Vec<&'t Trigger>),
+    Gone,
 }
 
 #[cfg(test)]
@@ -152,7 +207,7 @@ mod tests {
     #[test]
     fn events_have_the_words_of_runc() {
         let mut said = Vec::new();
-        tell(&mut said, "web", "oom", None).unwrap();
+        tell(&mut said, "web", "oom", None::<()>).unwrap();
         assert_eq!(said, b"{\"type\":\"oom\",\"id\":\"web\"}\n");
         once(&mut said, "web", &Stats::default()).unwrap();
         let last = said.split(|byte| *byte == b'\n').nth(1).unwrap();

@@ -116,3 +116,24 @@ fn a_kill_for_want_of_memory_is_an_event() {
     let said = stream.wait().ok().stdout;
     assert_eq!(said.lines().count(), 1, "one kill, one event: {said}");
 }
+
+/// Everybody on one processor: somebody waits all the time.
+#[test]
+fn pressure_is_an_event_for_those_who_ask() {
+    let Some(world) = World::new("pressure_is_an_event_for_those_who_ask") else { return };
+    let container = world.container("a", |value| {
+        config::runs(
+            value,
+            &["sh", "-c", "for n in 1 2 3 4; do taskset 1 /bin/probe spin 1000000 & done; wait"],
+        );
+    });
+    container.run(&["--detach"]).ok();
+    if !world.cgroup("a").join("cpu.pressure").exists() {
+        world::skip("pressure_is_an_event_for_those_who_ask", "this kernel does not count pressure");
+        return container.finish();
+    }
+    let stream = world.runtime().words(&["events", "--interval", "1h", "--pressure", "a"]).spawn();
+    stream.says("{\"type\":\"pressure\",\"id\":\"a\",\"data\":{\"resource\":\"cpu\",\"psi\":{\"some\":");
+    container.finish();
+    stream.wait().ok();
+}

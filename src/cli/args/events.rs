@@ -17,6 +17,10 @@ pub struct Events {
     #[arg(long, value_name = "DURATION", value_parser = duration::positive, default_value = "5s")]
     pub interval: Duration,
 
+    /// Tell also when processes wait long for the processor, memory or disks
+    #[arg(long)]
+    pub pressure: bool,
+
     /// Print the statistics once, and exit
     #[arg(long)]
     pub stats: bool,
