@@ -50,6 +50,7 @@
 //! | session keyring | `src/feature/keyring.rs` | keyrings(7) | |
 //! | hooks | `src/feature/hooks.rs` | execve(2) | `hooks` |
 //! | another program enters | `src/plan/enter.rs` | setns(2), pidfd_open(2) | |
+//! | mounts that come later | `src/plan/mounting.rs` | move_mount(2), umount2(2) | |
 //! | gate | `src/launch/start.rs` | unix(7) | |
 //! | processors | `src/feature/affinity.rs` | sched_setaffinity(2) | `process.execCPUAffinity` |
 //! | kind of machine | `src/feature/personality.rs` | personality(2) | `linux.personality` |

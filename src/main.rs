@@ -9,8 +9,8 @@ use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
 use crate_run::cli::{
-    create, doctor, end, events, exec, explain, features, inspect, making, ps, run, start, update, usage,
-    validate, wait,
+    create, doctor, end, events, exec, explain, features, inspect, making, mounts, ps, run, start, update,
+    usage, validate, wait,
 };
 use crate_run::error::Error;
 use crate_run::state::lifecycle;
@@ -70,6 +70,7 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
         Verb::Resume(verb) => lifecycle::resume(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
         Verb::Delete(verb) => end::delete(global, verb, log),
         Verb::Exec(verb) => exec::exec(global, verb, log),
+        Verb::Mounts(verb) => mounts::mounts(global, verb, log),
         Verb::Update(verb) => update::update(global, verb, log),
         Verb::Ps(verb) => show(ps::ps(global, verb)?),
         Verb::Events(verb) => events::events(global, verb),

@@ -58,6 +58,18 @@ pub fn source(container: &Source, process: &ProcessText, door: &Door) -> Result<
     Ok(entrant.within(container, spec, process.shown()))
 }
 
+/// The source of a plan that adds the mounts of the list `text` to a container.
+///
+/// Errors: what is wrong with the types of the list.
+pub fn with_mounts(container: &Source, file: &Path, text: &[u8], door: &Door) -> Result<Source, Error> {
+    let (begin, end) = (b"{\"mounts\":".as_slice(), b",\"ociVersion\":\"1.0.0\"}".as_slice());
+    let whole = [begin, text, end].concat();
+    let entrant = Source::parse(container.directory.clone(), file.to_owned(), whole)?;
+    let mut spec = for_another(&container.spec, door);
+    spec.set_mounts(entrant.spec.mounts().clone());
+    Ok(entrant.within(container, spec, [begin, text, b"}"].concat()))
+}
+
 /// The user is root unless another is named, as in runc.
 fn complete(text: &[u8]) -> Vec<u8> {
     let mut text = text.to_vec();

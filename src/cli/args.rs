@@ -21,6 +21,7 @@ mod duration;
 mod end;
 mod events;
 mod exec;
+mod mounts;
 mod ps;
 mod update;
 mod wait;
@@ -29,6 +30,7 @@ pub use checkpoint::{Checkpoint, Restore};
 pub use end::{Delete, Kill, Stop};
 pub use events::Events;
 pub use exec::{Exec, User};
+pub use mounts::{Mounts, MountsAction};
 pub use ps::{Ps, PsFormat};
 pub use update::Update;
 pub use wait::Wait;
@@ -104,6 +106,7 @@ const VERBS: &[(&str, Define)] = &[
     ("delete", Delete::augment_args),
     ("exec", Exec::augment_args),
     ("update", Update::augment_args),
+    ("mounts", Mounts::augment_args),
     ("ps", Ps::augment_args),
     ("events", Events::augment_args),
     ("list", List::augment_args),
@@ -130,6 +133,7 @@ pub enum Verb {
     Delete(Delete),
     Exec(Exec),
     Update(Update),
+    Mounts(Mounts),
     Ps(Ps),
     Events(Events),
     List(List),

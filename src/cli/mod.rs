@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod list;
 pub mod log;
 pub mod making;
+pub mod mounts;
 pub mod ps;
 pub mod run;
 pub mod signal;

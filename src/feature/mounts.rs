@@ -24,6 +24,7 @@ mod attach;
 mod copyup;
 mod findings;
 pub mod idmap;
+mod later;
 mod options;
 mod trees;
 mod users;
@@ -47,6 +48,7 @@ use crate::plan::{Ids, Link};
 
 pub use attach::{seal, steps};
 pub use findings::findings;
+pub use later::{later_findings, later_steps};
 pub use options::Options;
 pub use trees::prepare;
 pub use words::words;

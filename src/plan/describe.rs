@@ -235,6 +235,10 @@ fn child(operation: &Operation) -> String {
         Op::MountNew { filesystem, target, .. } => format!("mount {} on {}", show(filesystem), show(target)),
         Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),
         Op::CopyLink { path, goal, .. } => format!("make the link {} to {}", show(path), show(goal)),
+        Op::OpenDescriptors {} => "remember the mounts that follow".to_owned(),
+        Op::FindMount { target } => format!("find the mount at {}", show(target)),
+        Op::DetachMounts {} => "detach the mounts that were found".to_owned(),
+        Op::End {} => "end".to_owned(),
         Op::KeepMount { .. } => "keep the next mount for new options".to_owned(),
         Op::Reconfigure { options, .. } => {
             let options: Vec<String> = options.iter().map(show).collect();

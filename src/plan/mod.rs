@@ -4,6 +4,7 @@ pub mod compile;
 pub mod describe;
 pub mod enter;
 pub mod explain;
+pub mod mounting;
 pub mod project;
 pub mod request;
 pub mod rules;

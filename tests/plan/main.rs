@@ -6,6 +6,7 @@ mod enter;
 mod explain;
 mod labels;
 mod meeting;
+mod mounting;
 mod order;
 mod random;
 mod tolerance;

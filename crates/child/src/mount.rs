@@ -136,8 +136,7 @@ pub fn mount_new(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Ou
     let mount = detached(new, mode)?;
     mounts::attach(mount, target).named(Call::MoveMount)?;
     files::close(target);
-    runner.attached(mount);
-    Ok(())
+    runner.attached(mount)
 }
 
 /// The mode of what the image has there; a directory that is only made for the mount says nothing.
@@ -180,8 +179,12 @@ fn mount_at_once(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Ou
     mounts::mount_here(new.source, new.filesystem, new.attributes, superblock, data).named(Call::Mount)?;
     files::enter_directory(root).named(Call::Chdir)?;
     files::close(directory);
-    // This way leads to no descriptor of the mount.
+    // This way leads to no descriptor of the mount, unless it is looked for.
     runner.keep_in = None;
+    if runner.slot(Slot::DESCRIPTORS).is_ok() {
+        let mount = inside::look_up(root, target, rule)?;
+        runner.attached(mount)?;
+    }
     match new.propagation {
         0 => Ok(()),
         kind => change(runner, target, change_of(0, 0, kind), 0),
@@ -285,8 +288,7 @@ pub fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -
     let target = inside::mount_target(root, target, shape, rule)?;
     mounts::attach(tree, target).named(Call::MoveMount)?;
     files::close(target);
-    runner.attached(tree);
-    Ok(())
+    runner.attached(tree)
 }
 
 /// The symbolic link of a volume, made anew in the root.

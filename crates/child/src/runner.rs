@@ -11,7 +11,7 @@ use crate_run_sys::{Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::Name;
-use crate::{device, execute, filter, hook, mask, mount, namespace, power, terminal, verify};
+use crate::{device, execute, filter, hook, later, mask, mount, namespace, power, terminal, verify};
 
 /// What the child knows while it runs its plan.
 pub struct Runner {
@@ -22,6 +22,10 @@ pub struct Runner {
     device_parent: device::Parent,
     /// Where the next mount is kept, for it gets new options later.
     pub keep_in: Option<Slot>,
+    /// The mounts that are to be detached.
+    pub found: later::Mounts,
+    /// The mounts that are detached again when a step fails.
+    pub attached: later::Mounts,
     /// The first attempt to enter the working directory was refused.
     pub directory_pending: bool,
     /// Which candidate for the program was found.
@@ -42,6 +46,8 @@ impl Runner {
             step: 0,
             device_parent,
             keep_in: None,
+            found: later::Mounts::none(),
+            attached: later::Mounts::none(),
             directory_pending: false,
             chosen: 0,
             filters: 0,
@@ -83,12 +89,14 @@ impl Runner {
         }
     }
 
-    /// Closes a mount that was attached, unless it gets new options later.
-    pub fn attached(&mut self, mount: Fd) {
+    /// Closes a mount that was attached, unless it gets new options later, or may have to go again.
+    pub fn attached(&mut self, mount: Fd) -> Outcome {
         match self.keep_in.take() {
             Some(slot) => self.fill(slot, mount),
+            None if self.slot(Slot::DESCRIPTORS).is_ok() => return self.attached.add(mount),
             None => files::close(mount),
         }
+        Ok(())
     }
 
     /// The directory in which a device node belongs, and the node's name.
@@ -178,6 +186,10 @@ impl Runner {
             Sealed::MountTree { tree, target, rule } => mount::mount_tree(self, tree, target, rule),
             Sealed::CopyLink { path, goal, rule } => mount::copy_link(self, path, goal, rule),
             Sealed::KeepMount { mount } => mount::keep(self, mount),
+            Sealed::OpenDescriptors {} => later::open_descriptors(self),
+            Sealed::FindMount { target } => later::find(self, target),
+            Sealed::DetachMounts {} => later::detach(self),
+            Sealed::End {} => process::exit(0),
             Sealed::Reconfigure { mount, options } => mount::reconfigure(self, mount, options),
             Sealed::ChangeMount { target, set, clear, propagation, tree } => {
                 mount::change(self, target, mount::change_of(set, clear, propagation), tree)
@@ -316,6 +328,7 @@ fn next<'p>(reader: &mut Reader<'p>) -> Option<(u16, u8, Sealed<'p>)> {
 }
 
 fn stop(runner: &Runner, failure: &Failure, branch: u8) -> ! {
+    later::undo(runner);
     let _ = runner.send(&failure.report(Kind::Failed, runner.step, branch));
     process::exit(EXIT_FAILED)
 }

@@ -172,6 +172,13 @@ operations! {
     80 CopyLink { path: Text, goal: Text, rule: Number }
     /// Keeps in `mount` what the next step attaches.
     81 KeepMount { mount: Slot }
+    /// Opens the child's own /proc/self/fd of the host. From now on mounts are remembered: those that were
+    /// attached are detached again when a later step fails.
+    83 OpenDescriptors { }
+    /// Finds the mount at `target` in the root.
+    84 FindMount { target: Text }
+    /// umount2(2) of the mounts that were found, the last one first.
+    85 DetachMounts { }
     /// New options for the superblock of `mount`: fspick, fsconfig.
     82 Reconfigure { mount: Slot, options: Texts }
     /// mount_setattr(2) on what is mounted at `target`.
@@ -260,6 +267,8 @@ operations! {
     67 InstallFilter { flags: Number, program: Bytes }
     /// execve(2) of the candidate that `FindExecutable` chose.
     68 Execute { candidates: Texts, arguments: Texts, environment: Texts }
+    /// _exit(2): the end of a plan that executes nothing.
+    107 End { }
     /// personality(2).
     69 SetPersonality { domain: Wide }
     /// Writes the label for the next execve to `path` below the private procfs ("self/attr/exec").
@@ -303,6 +312,9 @@ operations! {
     /// set_mempolicy(2); `mode` has its flags in it, `nodes` are 64-bit words.
     103 SetMemoryPolicy { mode: Number, nodes: Bytes }
 }
+
+/// How many mounts one plan can attach to, or detach from, a container that runs.
+pub const MOST_LATER: usize = 64;
 
 /// How a source is cloned (`depth` above).
 pub mod depth {

@@ -57,6 +57,7 @@ calls! {
     Symlinkat "symlinkat(2)"
     Unlinkat "unlinkat(2)"
     Fstat "fstat(2)"
+    Statx "statx(2)"
     Chown "fchownat(2)"
     Write "write(2)"
     OpenTree "open_tree(2)"

@@ -28,6 +28,8 @@ impl Slot {
     pub const LENT: Slot = Slot(6);
     /// The same of the null device that hides files, where the runtime could not clone it.
     pub const OWN_NULL: Slot = Slot(7);
+    /// The directory of the child's own descriptors, in the procfs of the host.
+    pub const DESCRIPTORS: Slot = Slot(9);
     /// The listener of a seccomp filter that asks a supervisor.
     pub const LISTENER: Slot = Slot(8);
 

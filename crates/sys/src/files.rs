@@ -160,6 +160,16 @@ pub fn status(fd: Fd) -> Answer<Status> {
     Ok(Status { device: raw[0], inode: raw[1], mode, uid, gid, special })
 }
 
+/// statx(2), STATX_ATTR_MOUNT_ROOT (Linux 5.8): is this the root of a mount?
+pub fn is_mount_root(fd: Fd) -> Answer<bool> {
+    const AT_EMPTY_PATH: usize = 0x1000;
+    const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
+    // struct statx has 256 bytes; the attributes follow two numbers of 32 bits.
+    let mut raw = [0u64; 32];
+    call(arch::STATX, [fd.raw(), c"".as_ptr() as usize, AT_EMPTY_PATH, 0, pointer_mut(&mut raw), 0])?;
+    Ok(raw[1] & STATX_ATTR_MOUNT_ROOT != 0)
+}
+
 /// fstatfs(2): the magic number of the filesystem (statfs(2) lists them).
 pub fn filesystem_magic(fd: Fd) -> Answer<u64> {
     let mut raw = [0u64; 15];

@@ -196,8 +196,13 @@ pub fn pivot_here() -> Answer<()> {
     call(arch::PIVOT_ROOT, [here, here, 0, 0, 0, 0]).map(drop)
 }
 
+/// umount2(2) with MNT_DETACH. `path` may be a link of /proc/self/fd, which leads to the mount itself.
+pub fn detach(path: &CStr) -> Answer<()> {
+    const MNT_DETACH: usize = 2;
+    call(arch::UMOUNT2, [path.as_ptr() as usize, MNT_DETACH, 0, 0, 0, 0]).map(drop)
+}
+
 /// umount2(".", MNT_DETACH).
 pub fn detach_here() -> Answer<()> {
-    const MNT_DETACH: usize = 2;
-    call(arch::UMOUNT2, [c".".as_ptr() as usize, MNT_DETACH, 0, 0, 0, 0]).map(drop)
+    detach(c".")
 }

@@ -130,7 +130,8 @@ pub fn seal(mounts: &[Mount], plan: &mut Plan) {
     }
 }
 
-fn new(mount: &Mount, filesystem: &str, source: &str) -> Operation {
+/// The step that makes and attaches a new filesystem.
+pub fn new(mount: &Mount, filesystem: &str, source: &str) -> Operation {
     let filesystem = c(filesystem);
     Operation::MountNew {
         options: superblock(&filesystem, &mount.options),
@@ -169,7 +170,8 @@ fn change(mount: &Mount, plan: &mut Plan) {
     }
 }
 
-fn reason(filesystem: &str, target: &InsidePath) -> String {
+/// Why a container has such a filesystem.
+pub fn reason(filesystem: &str, target: &InsidePath) -> String {
     match filesystem {
         "proc" => {
             "a procfs shows the pid namespace of the process that mounts it: only our own processes".into()

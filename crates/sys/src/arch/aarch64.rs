@@ -42,6 +42,7 @@ pub const READ: usize = 63;
 pub const WRITE: usize = 64;
 pub const CLOSE: usize = 57;
 pub const FSTAT: usize = 80;
+pub const STATX: usize = 291;
 pub const LSEEK: usize = 62;
 pub const MMAP: usize = 222;
 pub const SIGACTION: usize = 134;

@@ -44,6 +44,7 @@ pub const READ: usize = 0;
 pub const WRITE: usize = 1;
 pub const CLOSE: usize = 3;
 pub const FSTAT: usize = 5;
+pub const STATX: usize = 332;
 pub const LSEEK: usize = 8;
 pub const MMAP: usize = 9;
 pub const SIGACTION: usize = 13;

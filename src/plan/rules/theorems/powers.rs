@@ -244,19 +244,19 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "the last word comes before execve",
-        claim: Before(which::announces, which::executes),
+        claim: Before(which::announces, which::ends),
         reason: "after it the child is another program",
         source: "execve(2)",
     },
     Rule {
         name: "there is one execve",
-        claim: Once(which::executes),
+        claim: Once(which::ends),
         reason: "the child becomes the program once",
         source: "execve(2)",
     },
     Rule {
         name: "execve is the last step",
-        claim: Last(which::executes),
+        claim: Last(which::ends),
         reason: "nothing of the child is left to run another one",
         source: "execve(2)",
     },

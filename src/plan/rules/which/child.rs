@@ -338,7 +338,12 @@ pub fn executes(step: &Step) -> bool {
     matches!(child(step), Some(Op::Execute { .. }))
 }
 
+/// The end of the plan: another program, or none.
+pub fn ends(step: &Step) -> bool {
+    executes(step) || matches!(child(step), Some(Op::End {}))
+}
+
 /// What may fail by the child's own doing, and must be told before it has said its last word.
 pub fn before_last_word(step: &Step) -> bool {
-    of_child(step) && !announces(step) && !filters_calls(step) && !reads_filter_back(step) && !executes(step)
+    of_child(step) && !announces(step) && !filters_calls(step) && !reads_filter_back(step) && !ends(step)
 }

@@ -1,0 +1,129 @@
+//! `crate-run mounts`: mounts of a container that runs already.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate_run_sys::namespaces::flag;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use serde_json::Value;
+
+use crate::bundle::finding::{Finding, Pointer, Severity};
+use crate::bundle::path::InsidePath;
+use crate::bundle::{Bundle, Source, entry, source, span};
+use crate::cli::args::{Global, Mounts, MountsAction};
+use crate::cli::log::Log;
+use crate::cli::making;
+use crate::error::Error;
+use crate::feature::mounts::later_findings;
+use crate::feature::namespaces::{self, Cloner};
+use crate::feature::terminal::Master;
+use crate::host::Host;
+use crate::launch::Launch;
+use crate::plan::enter::{Door, Entrance, Root};
+use crate::plan::mounting::{self, Way};
+use crate::plan::request::{Gate, Request};
+use crate::state::{Container, ProcessId, Record, Status};
+
+/// Adds or removes all mounts of the list, or none.
+///
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has ended; what is wrong with the list;
+/// the mount that failed.
+pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error> {
+    let (store, id) = (making::store(global)?, making::id(&mounts.id)?);
+    let text = source::read(&mounts.file)?;
+    if let Err(fault) = span::strict(&text) {
+        let cure = fault.cure(&text);
+        let finding = Finding::error(fault.at, fault.message).cure(cure);
+        return Err(Error::malformed(mounts.file.clone(), Rc::new(text), finding, fault.span));
+    }
+    // Nobody deletes or changes it meanwhile.
+    let container = store.open(&id)?;
+    let record = container.record()?;
+    let process = running(&container, &record)?;
+    let saved =
+        Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
+    if !namespaces::resolve(&saved.spec).makes(flag::MOUNT) {
+        let said =
+            format!("container {id} has no mount namespace of its own: its mounts are those of others");
+        return Err(Error::WrongState(said));
+    }
+    let way = Way { process, kinds: namespaces::foreign(process.pid) };
+    let door = Door { process, kinds: way.kinds, root: Root::OfNamespace, cgroup: Entrance::Stays };
+    let removed = match mounts.action {
+        MountsAction::Add => Vec::new(),
+        MountsAction::Remove => targets(&mounts.file, &text)?,
+    };
+    let list: &[u8] = if mounts.action == MountsAction::Add { &text } else { b"[]" };
+    let source = entry::with_mounts(&saved, &mounts.file, list, &door)?;
+    let request = Request::new(id, Gate::Open, Master::None);
+    let mut bundle = Bundle::check(&source, &Host::probe(), &request)?;
+    let plan = match mounts.action {
+        MountsAction::Add => {
+            bundle.warnings.extend(later(&bundle, &source)?);
+            mounting::add(&bundle, way)
+        }
+        MountsAction::Remove => mounting::remove(&removed, way),
+    };
+    let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
+    launch.perform().and_then(|()| launch.conclude())?;
+    if let Some(born) = &launch.newborn {
+        // It has said its last word, and is our child.
+        let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
+    }
+    let of_mounts = |finding: &&Finding| finding.at.section() == "mounts";
+    for finding in bundle.warnings.iter().filter(of_mounts) {
+        log.warning(&format!("{}: {}", finding.at, finding.message));
+    }
+    Ok(0)
+}
+
+fn running(container: &Container, record: &Record) -> Result<ProcessId, Error> {
+    match (container.status(record), record.process) {
+        (Status::Created | Status::Running | Status::Paused, Some(process)) => Ok(process),
+        (other, _) => {
+            let said =
+                format!("cannot change the mounts of a {} container: {}", other.word(), container.id());
+            Err(Error::WrongState(said))
+        }
+    }
+}
+
+/// What is to be told of mounts that come later than the container.
+fn later(bundle: &Bundle, source: &Source) -> Result<Vec<Finding>, Error> {
+    if bundle.namespaces.cloner == Cloner::Child {
+        let said = "adding mounts takes power over the mounts of the host: it is for root only";
+        return Err(Error::Unsupported(said.to_owned()));
+    }
+    let found = later_findings(&bundle.mounts, &bundle.namespaces);
+    let is_wrong = found.iter().any(|finding| finding.severity == Severity::Error);
+    if is_wrong { Err(source.error(found)) } else { Ok(found) }
+}
+
+/// The destinations of the list, with their places in it.
+fn targets(file: &Path, text: &[u8]) -> Result<Vec<(InsidePath, Pointer)>, Error> {
+    let wrong = |findings| Error::config(PathBuf::from(file), Rc::new(text.to_vec()), findings);
+    let list: Value = serde_json::from_slice(text).unwrap_or_default();
+    let Some(entries) = list.as_array() else {
+        let finding =
+            Finding::error("", "the mounts must be a list").cure("write it like mounts of config.json");
+        return Err(wrong(vec![finding]));
+    };
+    let (mut targets, mut found) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.iter().enumerate() {
+        let at = Pointer::root().index(index).key("destination");
+        let path = entry.get("destination").and_then(Value::as_str).filter(|path| path.starts_with('/'));
+        match path.and_then(InsidePath::new) {
+            Some(path) if path.as_str() == "/" => {
+                found.push(Finding::error(at, "the root of a container cannot be removed"));
+            }
+            Some(path) => targets.push((path, at)),
+            None => found.push(Finding::error(at, "the destination must be an absolute path, as text")),
+        }
+    }
+    if targets.len() > crate_run_plan::operation::MOST_LATER {
+        let message = format!("{} mounts are too many at once", targets.len());
+        found.push(Finding::error("", message).cure("remove fewer at a time"));
+    }
+    if found.is_empty() { Ok(targets) } else { Err(wrong(found)) }
+}
