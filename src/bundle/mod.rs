@@ -97,6 +97,7 @@ impl Bundle {
         let (filter, in_profile) = seccomp::resolve(spec, host, directory);
         found.extend(in_profile);
         found.extend(activation::findings(&request.activation, &namespaces));
+        found.extend(rootfs::exit_finding(spec, &request.exit));
         found.extend(rdt::findings(spec, id, host));
         found.extend(cgroup::findings(spec, request.cgroup_driver, host));
         let group = cgroup::resolve(spec, id, request.cgroup_driver, host)

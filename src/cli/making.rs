@@ -14,6 +14,7 @@ use crate::feature::activation::Activation;
 use crate::feature::cgroup;
 use crate::feature::keyring::Keyring;
 use crate::feature::notify;
+use crate::feature::rootfs::Exit;
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::{Host, in_user_namespace};
 use crate::launch::Launch;
@@ -90,7 +91,6 @@ pub fn prepare(
     gate: Gate,
     stay: Stay,
 ) -> Result<Order, Error> {
-    refuse_unsupported(making)?;
     let host = Host::probe();
     if let Some(refusal) = host.refusal() {
         return Err(Error::Unsupported(refusal));
@@ -117,6 +117,7 @@ pub fn prepare(
         pidfd_socket,
         activation,
         notify,
+        exit: exit(making)?,
         ..Request::new(id, gate, master)
     };
     let mut bundle = Bundle::check(&source, &host, &request)?;
@@ -162,12 +163,9 @@ pub fn tell(warnings: &[String], log: &Log) {
     warnings.iter().for_each(|warning| log.warning(warning));
 }
 
-fn refuse_unsupported(making: &Making) -> Result<(), Error> {
-    let refuse = |what: &str| Err(Error::Unsupported(format!("{what} is not supported yet")));
-    if making.no_pivot {
-        return refuse("--no-pivot");
-    }
-    Ok(())
+fn exit(making: &Making) -> Result<Exit, Error> {
+    let failed = |error| Error::file("read", Path::new("/proc/self/mountinfo"), error);
+    if making.no_pivot { Exit::by_moving().map_err(failed) } else { Ok(Exit::Pivot) }
 }
 
 /// Every descriptor that the container is promised must be open: those of a service manager, then those of

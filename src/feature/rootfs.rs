@@ -27,6 +27,7 @@ use crate::bundle::path::OutsidePath;
 use crate::error::plain;
 use crate::feature::namespaces::{Cloner, Namespaces};
 use crate::plan::{HostAction, Plan, TreeChange};
+use crate::resctrl::tree::unescaped;
 
 const FEATURE: &str = "rootfs";
 
@@ -39,6 +40,51 @@ pub struct Rootfs {
     pub propagation: Propagation,
     /// Of a shared or unbindable root: also for all mounts below it (rshared, runbindable)?
     pub reach: Depth,
+}
+
+/// How a container leaves the host's tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Exit {
+    /// pivot_root(2): nothing of it stays.
+    #[default]
+    Pivot,
+    /// move_mount(2) and chroot(2): for a host whose root is a ramdisk, which pivot_root(2) cannot leave.
+    Move {
+        /// The mounts of the host's /proc and /sys that show all of it.
+        hidden: Vec<OutsidePath>,
+    },
+}
+
+impl Exit {
+    /// The second way, on this host as it is now (proc_pid_mountinfo(5)). Errors: of reading the mounts.
+    pub fn by_moving() -> std::io::Result<Self> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+        let mut hidden: Vec<OutsidePath> = mounts.lines().filter_map(whole_view).collect();
+        // What lies in another one goes before it.
+        hidden.reverse();
+        Ok(Self::Move { hidden })
+    }
+}
+
+/// The mount point, if this line is about a procfs or sysfs that shows all of it.
+fn whole_view(line: &str) -> Option<OutsidePath> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    let mut fields = mount.split(' ').skip(3);
+    let (top, place) = (fields.next()?, fields.next()?);
+    let shows_host = matches!(filesystem.split(' ').next(), Some("proc" | "sysfs"));
+    let path = unescaped(place);
+    (top == "/" && shows_host).then(|| OutsidePath::new(Path::new("/"), &path)).flatten()
+}
+
+/// A root that is private keeps what the host unmounts later, and here the host's tree stays.
+pub fn exit_finding(spec: &Spec, exit: &Exit) -> Option<Finding> {
+    let word = propagation_word(spec);
+    let is_private = matches!(propagation_of(word), Some((Propagation::Private, _)));
+    (is_private && *exit != Exit::Pivot).then(|| {
+        let message = format!("rootfsPropagation={word} is not safe with --no-pivot");
+        let cure = "use rslave, or leave --no-pivot out";
+        Finding::error("/linux/rootfsPropagation", message).cure(cure)
+    })
 }
 
 /// May the container write to its root?
@@ -167,9 +213,22 @@ pub fn steps(rootfs: &Rootfs, namespaces: &Namespaces, plan: &mut Plan) {
 }
 
 /// When everything is mounted: leaves the host's tree.
-pub fn pivot(rootfs: &Rootfs, plan: &mut Plan) {
-    let why = "the new root becomes \"/\", and the host's tree is detached: no path leads back";
-    plan.child(FEATURE, Operation::PivotRoot {}, why).at("/root/path");
+pub fn leave(rootfs: &Rootfs, exit: &Exit, plan: &mut Plan) {
+    match exit {
+        Exit::Pivot => {
+            let why = "the new root becomes \"/\", and the host's tree is detached: no path leads back";
+            plan.child(FEATURE, Operation::PivotRoot {}, why).at("/root/path");
+        }
+        Exit::Move { hidden } => {
+            for path in hidden {
+                let why = "it shows the host whole; in sight of a mount namespace it would let one be mounted inside";
+                plan.child(FEATURE, Operation::HideHostMount { path: path.text() }, why);
+            }
+            let why = "pivot_root was not wanted; the host's tree stays below, and only CAP_SYS_ADMIN keeps a program \
+                       from taking the root off it";
+            plan.child(FEATURE, Operation::MoveRoot {}, why).at("/root/path");
+        }
+    }
     let (kind, why) = match rootfs.propagation {
         Propagation::Shared => {
             (propagation::SHARED, "the container may share its mounts with its own children")

@@ -95,7 +95,7 @@ fn view(b: &Bundle, request: &Request, opened: &Opened, plan: &mut Plan) {
     cgroup::filter_devices(&b.cgroup, plan);
     hooks::before_pivot(&b.hooks, &b.hook_state(&request.id), plan);
     masks::before_pivot(&b.masks, &b.namespaces, plan);
-    rootfs::pivot(&b.rootfs, plan);
+    rootfs::leave(&b.rootfs, &request.exit, plan);
     process::make_directory(&b.process, plan);
     masks::steps(&b.masks, &b.namespaces, plan);
     new_session(plan);

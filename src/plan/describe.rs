@@ -251,6 +251,8 @@ fn child(operation: &Operation) -> String {
             format!("make the device {} ({major}:{minor})", show(path))
         }
         Op::MakeLink { path, target } => format!("link {} to {}", show(path), show(target)),
+        Op::HideHostMount { path } => format!("detach or cover {} of the host", show(path)),
+        Op::MoveRoot {} => "move the root filesystem onto the root of the host".to_owned(),
         Op::PivotRoot {} => "make the root filesystem the root".to_owned(),
         Op::MaskPath { path, .. } => format!("mask {}", show(path)),
         Op::PrepareMask { .. } => "make the empty directory that masks directories".to_owned(),

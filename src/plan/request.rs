@@ -8,6 +8,7 @@ use crate::bundle::path::OutsidePath;
 use crate::cgroup::Driver;
 use crate::feature::activation::Activation;
 use crate::feature::keyring::Keyring;
+use crate::feature::rootfs::Exit;
 use crate::feature::terminal::{self, Master, Terminal};
 use crate::state::{ContainerId, Record, Wanted};
 
@@ -30,6 +31,8 @@ pub struct Request {
     pub activation: Option<Activation>,
     /// The directory of the socket at which the program says that it is ready.
     pub notify: Option<OutsidePath>,
+    /// How the container leaves the host's tree.
+    pub exit: Exit,
 }
 
 impl Request {
@@ -46,6 +49,7 @@ impl Request {
             pidfd_socket: None,
             activation: None,
             notify: None,
+            exit: Exit::Pivot,
         }
     }
 
@@ -78,6 +82,10 @@ impl Request {
             pidfd_socket: wanted.pidfd_socket.as_ref().and_then(outside),
             activation: None,
             notify: wanted.notify.as_ref().and_then(outside),
+            exit: match &wanted.hidden {
+                Some(hidden) => Exit::Move { hidden: hidden.iter().filter_map(outside).collect() },
+                None => Exit::Pivot,
+            },
         }
     }
 
@@ -97,6 +105,10 @@ impl Request {
             pid_file: self.pid_file.as_ref().map(path),
             pidfd_socket: self.pidfd_socket.as_ref().map(path),
             notify: self.notify.as_ref().map(path),
+            hidden: match &self.exit {
+                Exit::Move { hidden } => Some(hidden.iter().map(path).collect()),
+                Exit::Pivot => None,
+            },
         }
     }
 }

@@ -32,8 +32,8 @@ fn find_in(mountinfo: &str) -> Option<PathBuf> {
     })
 }
 
-/// A space, tab, newline or backslash stands in mountinfo as a backslash and three octal digits.
-fn unescaped(field: &str) -> PathBuf {
+/// A path of mountinfo as it is: a space, tab, newline or backslash stands there as a backslash and three octal digits.
+pub fn unescaped(field: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -109,6 +109,9 @@ pub struct Wanted {
     pub pidfd_socket: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<PathBuf>,
+    /// With `--no-pivot`: the mounts of the host that are taken out of sight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<PathBuf>>,
 }
 
 impl Record {

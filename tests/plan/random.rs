@@ -3,6 +3,7 @@
 use crate_run::bundle::path::OutsidePath;
 use crate_run::cgroup::Driver;
 use crate_run::feature::keyring::Keyring;
+use crate_run::feature::rootfs::Exit;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::plan::request::Gate;
@@ -103,6 +104,7 @@ fn wish(tape: &mut Tape) -> Wish {
         config.as_object_mut().expect("an object").remove("process");
     }
     let terminal = config["process"]["terminal"] == true;
+    let is_private = config["linux"]["rootfsPropagation"] == "private";
     let mut wish = Wish::new(serde_json::to_string_pretty(&config).expect("a value is JSON"));
     wish.host = host;
     let path = |text: &str| OutsidePath::new("/".as_ref(), text.as_ref()).expect("no NUL");
@@ -116,6 +118,9 @@ fn wish(tape: &mut Tape) -> Wish {
     wish.request.preserved = tape.below(3) as u32;
     wish.request.keyring = if tape.yes() { Keyring::Inherited } else { Keyring::Own };
     wish.request.pid_file = tape.yes().then(|| path("/run/pid"));
+    if tape.yes() && !is_private {
+        wish.request.exit = Exit::Move { hidden: vec![path("/proc"), path("/sys")] };
+    }
     wish.request.notify = tape.yes().then(|| path("/run/crate-run/example/notify"));
     wish.request.pidfd_socket = tape.yes().then(|| path("/run/pidfd"));
     wish.null_streams = tape.yes();

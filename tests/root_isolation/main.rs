@@ -13,6 +13,7 @@ mod mounts_words;
 mod names;
 mod namespaces;
 mod network;
+mod no_pivot;
 mod propagation;
 mod rootfs;
 #[path = "../world/mod.rs"]

@@ -349,6 +349,36 @@ pub fn pivot(runner: &Runner) -> Outcome {
     files::change_directory(c"/").named(Call::Chdir)
 }
 
+/// A mount of the host that nobody inside may find. One that is locked cannot go, only be covered
+/// (mount_namespaces(7)).
+pub fn hide_host_mount(path: &CStr) -> Outcome {
+    match mounts::detach(path) {
+        Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::EINVAL | Errno::EPERM) => {}
+        Err(errno) => return Err(Failure::of(Call::Umount, errno)),
+    }
+    let place = files::openat2(Fd::CWD, path, flag::O_PATH | flag::O_DIRECTORY, 0, 0).named(Call::Openat2)?;
+    let context = mounts::open_filesystem(c"tmpfs").named(Call::Fsopen)?;
+    mounts::create_filesystem(context).named(Call::FsconfigCreate)?;
+    let cover = mounts::mount_filesystem(context, attribute::RDONLY).named(Call::Fsmount)?;
+    files::close(context);
+    mounts::attach(cover, place).named(Call::MoveMount)?;
+    files::close(cover);
+    files::close(place);
+    Ok(())
+}
+
+/// The root filesystem becomes "/" by lying on top of it.
+pub fn move_root(runner: &Runner) -> Outcome {
+    let root = runner.slot(Slot::ROOT)?;
+    let top = files::openat2(Fd::CWD, c"/", flag::O_PATH | flag::O_DIRECTORY, 0, 0).named(Call::Openat2)?;
+    mounts::attach(root, top).named(Call::MoveMount)?;
+    files::close(top);
+    files::enter_directory(root).named(Call::Chdir)?;
+    files::change_root_here().named(Call::Chroot)?;
+    files::change_directory(c"/").named(Call::Chdir)
+}
+
 /// Only the mount of the root itself: what is mounted below has its own options.
 pub fn read_only_root(runner: &Runner) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;

@@ -202,6 +202,8 @@ impl Runner {
             }
             Sealed::MakeLink { path, target } => device::link(self, path, target),
             Sealed::PivotRoot {} => mount::pivot(self),
+            Sealed::HideHostMount { path } => mount::hide_host_mount(path),
+            Sealed::MoveRoot {} => mount::move_root(self),
             Sealed::MaskPath { path, null } => mask::hide(self, path, null),
             Sealed::PrepareMask { options } => mask::prepare(self, options),
             Sealed::ReadOnlyPath { path } => mask::make_read_only(self, path),

@@ -191,6 +191,10 @@ operations! {
     17 MakeLink { path: Text, target: Text }
     /// pivot_root(2) into the working directory; the old root is detached.
     18 PivotRoot { }
+    /// Detaches a mount of the host that lies at `path`, or covers it with an empty tmpfs; nothing there is fine.
+    28 HideHostMount { path: Text }
+    /// Moves the root filesystem onto "/" and calls chroot(2) into it; the host's tree stays below.
+    29 MoveRoot { }
     /// Hides a file or a directory; nothing to hide is fine.
     19 MaskPath { path: Text, null: Slot }
     /// Makes the empty read-only directory of slot MASK.

@@ -95,6 +95,8 @@ fn child(operation: &Operation) -> &'static [&'static str] {
         Op::CloneFile { .. } => &["open_tree(2)"],
         Op::LendDevice { .. } => &["mknod(2)", "move_mount(2)"],
         Op::MakeLink { .. } => &["symlink(2)"],
+        Op::HideHostMount { .. } => &["umount2(2)", "tmpfs(5)"],
+        Op::MoveRoot {} => &["move_mount(2)", "chroot(2)"],
         Op::PivotRoot {} => &["pivot_root(2)", "umount2(2)"],
         Op::MaskPath { .. } => &["openat2(2)", "open_tree(2)", "move_mount(2)"],
         Op::PrepareMask { .. } => &["fsopen(2)", "fsmount(2)", "tmpfs(5)"],

@@ -95,6 +95,7 @@ fn taken_by(operation: &Operation) -> Vec<Slot> {
         | Op::MakeDevice { .. }
         | Op::MakeLink { .. }
         | Op::PivotRoot {}
+        | Op::MoveRoot {}
         | Op::ReadOnlyPath { .. }
         | Op::ReadOnlyRoot {}
         | Op::MakeDirectory { .. }

@@ -3,6 +3,7 @@
 mod attempt;
 mod attempts;
 mod children;
+mod climb;
 mod cpu;
 mod files;
 mod hook;
@@ -55,6 +56,11 @@ pub const ACTIONS: &[Action] = &[
     action("write PATH TEXT", "writes into an existing or new file", files::write),
     action("read PATH", "copies a file to stdout", files::read),
     action("cat-stdin", "copies stdin to stdout", files::cat_stdin),
+    action(
+        "climb PATH",
+        "climbs out of its root by the way of chroot(2), says whether PATH is there",
+        climb::climb,
+    ),
     action("hook FILE [STATUS]", "appends the state on stdin and its own surroundings to FILE", hook::hook),
     action("notify TEXT", "sends TEXT to $NOTIFY_SOCKET", notify::notify),
 ];

@@ -72,6 +72,18 @@ pub(super) const RULES: &[Rule] = &[
         source: "pivot_root(2)",
     },
     Rule {
+        name: "mounts of the host are hidden when nobody needs them any more",
+        claim: Before(which::hook_outside, which::hides_host_mount),
+        reason: "hooks are promised the host's files",
+        source: "config.md, POSIX-platform Hooks",
+    },
+    Rule {
+        name: "mounts of the host are hidden before the root is moved",
+        claim: Before(which::hides_host_mount, which::pivots),
+        reason: "their paths lead into the container then",
+        source: "chroot(2)",
+    },
+    Rule {
         name: "there is one pivot_root",
         claim: Once(which::pivots),
         reason: "without it the host's tree stays in sight; chroot alone has a way out",

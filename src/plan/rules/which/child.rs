@@ -185,7 +185,12 @@ pub fn hook_outside(step: &Step) -> bool {
 }
 
 pub fn pivots(step: &Step) -> bool {
-    matches!(child(step), Some(Op::PivotRoot {}))
+    matches!(child(step), Some(Op::PivotRoot {} | Op::MoveRoot {}))
+}
+
+/// Takes a mount of the host out of the way.
+pub fn hides_host_mount(step: &Step) -> bool {
+    matches!(child(step), Some(Op::HideHostMount { .. }))
 }
 
 pub fn covers(step: &Step) -> bool {
