@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate_run::bundle::finding::Pointer;
 use crate_run::bundle::path::OutsidePath;
 use crate_run::bundle::{Bundle, Source};
+use crate_run::cgroup::Driver;
 use crate_run::feature::hooks::Hook;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
@@ -85,6 +86,7 @@ pub struct Trial {
     root: PathBuf,
     bundle: PathBuf,
     gate: Gate,
+    driver: Driver,
     /// The fault, and the index of the step before which it happens.
     pub injected: Option<(Fault, usize)>,
     /// What the plan does not do as it says.
@@ -93,7 +95,14 @@ pub struct Trial {
 
 impl Trial {
     pub fn new(world: &World, bundle: &Path, gate: Gate) -> Self {
-        Self { root: world.root(), bundle: bundle.to_owned(), gate, injected: None, edit: None }
+        let driver = Driver::Cgroupfs;
+        Self { root: world.root(), bundle: bundle.to_owned(), gate, driver, injected: None, edit: None }
+    }
+
+    /// The same with a cgroup that this driver makes.
+    #[allow(dead_code)] // The tests in the Debian machine take systemd.
+    pub fn by(self, driver: Driver) -> Self {
+        Self { driver, ..self }
     }
 
     /// The same with a plan that is wrong in this.
@@ -110,7 +119,8 @@ impl Trial {
         let id = ContainerId::new(ID).expect("a good id");
         let pid_file = OutsidePath::new(&self.root, "../pid".as_ref());
         let notify = OutsidePath::new(&self.root, format!("{ID}/notify").as_ref());
-        Request { pid_file, notify, ..Request::new(id, self.gate, Master::None) }
+        let cgroup_driver = self.driver;
+        Request { pid_file, notify, cgroup_driver, ..Request::new(id, self.gate, Master::None) }
     }
 
     fn load(&self) -> (Source, Bundle) {
@@ -178,6 +188,7 @@ impl Trial {
         let edit = self.edit.map(|edit| format!("{edit:?}"));
         let words = json!({
             "root": self.root, "bundle": self.bundle, "closed": closed, "injected": injected, "edit": edit,
+            "driver": self.driver,
         });
         let own = std::env::current_exe().expect("a path");
         let mut command = Command::new(own);
@@ -200,6 +211,7 @@ impl Trial {
             bundle: path("bundle"),
             gate: if words["closed"] == true { Gate::Closed } else { Gate::Open },
             injected: injected.map(|(fault, place)| (fault, place as usize)),
+            driver: serde_json::from_value(words["driver"].clone()).expect("a driver"),
             edit: Edit::ALL.into_iter().find(|edit| words["edit"] == format!("{edit:?}")),
         })
     }
