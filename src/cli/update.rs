@@ -35,7 +35,7 @@ pub fn update(global: &Global, update: &Update, log: &Log) -> Result<i32, Error>
     refuse_ended(&container, &record)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
-    let planned = compile(&given, &saved, &id)?;
+    let planned = compile(&given, &saved, &id, record.unit.as_ref())?;
     for finding in planned.warnings.iter().filter(|finding| finding.severity == Severity::Warning) {
         log.warning(&format!("{}: {}", finding.at, finding.message));
     }

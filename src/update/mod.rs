@@ -32,6 +32,7 @@ use crate::bundle::finding::{Finding, Pointer, Severity};
 use crate::cgroup::Setting;
 use crate::cgroup::limits;
 use crate::cgroup::memory::MemoryCheck;
+use crate::cgroup::systemd::{Unit, property};
 use crate::error::Error;
 use crate::feature::rdt;
 use crate::resctrl::Group;
@@ -56,6 +57,8 @@ pub enum Action {
     /// Enables the controllers on the way to the cgroup that these limits need. Nothing takes that back: other
     /// cgroups may use them by then.
     EnableControllers(Vec<Setting>),
+    /// Tells systemd of the limits that it writes itself. Taken back by telling it the old values.
+    TellSystemd { unit: Unit, settings: Vec<Setting> },
     /// Writes one limit. Taken back by writing the old value.
     WriteCgroup(Setting),
     /// Writes one line of the schemata of the container's class. Taken back by writing the old line.
@@ -73,6 +76,11 @@ impl Action {
                 let names: Vec<&str> = limits::controllers(settings).into_keys().collect();
                 format!("enable the cgroup controllers {}", names.join(", "))
             }
+            Action::TellSystemd { unit, settings } => {
+                let told = property::of_settings(settings).into_iter();
+                let told: Vec<String> = told.map(|told| format!("{}={}", told.name, told.value)).collect();
+                format!("tell systemd of {unit}: {}", told.join(", "))
+            }
             Action::WriteCgroup(setting) => format!("write {} to {}", setting.value, setting.file),
             Action::WriteSchemata { group, line } => {
                 format!("write {line} to the schemata of the resctrl group {group}")
@@ -89,10 +97,16 @@ pub struct Update {
     pub warnings: Vec<Finding>,
 }
 
-/// The changes that bring the container `id` with the configuration `saved` to what is `given`.
+/// The changes that bring the container `id` with the configuration `saved` to what is `given`. `unit` is its
+/// scope, if systemd has made its cgroup.
 ///
 /// Errors: everything that is wrong with what is given, with its places.
-pub fn compile(given: &Given, saved: &Source, id: &ContainerId) -> Result<Update, Error> {
+pub fn compile(
+    given: &Given,
+    saved: &Source,
+    id: &ContainerId,
+    unit: Option<&Unit>,
+) -> Result<Update, Error> {
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
     if given.findings.iter().any(is_error) {
         return Err(given.error(given.findings.clone()));
@@ -113,7 +127,10 @@ pub fn compile(given: &Given, saved: &Source, id: &ContainerId) -> Result<Update
         return Err(given.error(found));
     }
     let mut changes = Vec::new();
-    let settings = asked.settings(&root);
+    let settings = match unit {
+        Some(_) => property::rounded(asked.settings(&root)),
+        None => asked.settings(&root),
+    };
     if let Some(check) = asked.resources.memory().as_ref().and_then(MemoryCheck::of) {
         let why = "a limit below what is in use would let the kernel kill at once";
         changes.push(change(
@@ -125,6 +142,14 @@ pub fn compile(given: &Given, saved: &Source, id: &ContainerId) -> Result<Update
     if !limits::controllers(&settings).is_empty() {
         let why = "the files of a controller are there when the parents hand it down";
         changes.push(change(Action::EnableControllers(settings.clone()), why, None));
+    }
+    if let Some(unit) = unit.filter(|_| !property::of_settings(&settings).is_empty()) {
+        let why = "else it writes the old values at its next opportunity";
+        changes.push(change(
+            Action::TellSystemd { unit: unit.clone(), settings: settings.clone() },
+            why,
+            None,
+        ));
     }
     for setting in settings {
         let (why, at) = (setting.why.clone(), setting.at.clone());

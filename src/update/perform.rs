@@ -1,5 +1,6 @@
 //! Carrying out an update, and taking it back.
 
+use crate::cgroup::systemd::{Property, Systemd, Unit, property};
 use crate::cgroup::v2::Applied;
 use crate::cgroup::{Cgroup, Hierarchy, Optional, Setting, Wanted, limits};
 use crate::error::{Error, Place, StepError};
@@ -18,6 +19,11 @@ enum Undo {
     Schemata {
         group: Group,
         line: String,
+    },
+    /// Tell systemd this again.
+    Systemd {
+        unit: Unit,
+        properties: Vec<Property>,
     },
     /// Save this configuration.
     Config(Vec<u8>),
@@ -63,6 +69,7 @@ impl<'a> Changing<'a> {
                 Hierarchy::find()?.enable_controllers(&path, &wanted)?;
                 Ok(())
             }
+            Action::TellSystemd { unit, settings } => self.tell(unit, settings),
             Action::WriteCgroup(setting) => self.write(setting),
             Action::WriteSchemata { group, line } => {
                 let tree = Tree::find()?;
@@ -85,6 +92,21 @@ impl<'a> Changing<'a> {
         self.cgroup.as_ref().ok_or_else(|| {
             Error::WrongState(format!("the container {} has no cgroup to limit", self.container.id()))
         })
+    }
+
+    /// The old values are those of the files, read before systemd changes them.
+    fn tell(&mut self, unit: &Unit, settings: &[Setting]) -> Result<(), Error> {
+        let cgroup = self.cgroup()?;
+        let old = |setting: &Setting| {
+            let before = cgroup.read_file(&setting.file).ok().flatten()?;
+            let value = restore::value(&setting.file, &setting.value, &before);
+            Some(Setting { value, ..setting.clone() })
+        };
+        let before: Vec<Setting> = settings.iter().filter_map(old).collect();
+        Systemd::open(unit.manager)?.set(unit, &property::of_settings(settings))?;
+        let properties = property::of_settings(&before);
+        self.done.push(Undo::Systemd { unit: unit.clone(), properties });
+        Ok(())
     }
 
     fn write(&mut self, setting: &Setting) -> Result<(), Error> {
@@ -122,6 +144,7 @@ impl<'a> Changing<'a> {
     fn take_back(&self, undo: Undo) -> Result<(), Error> {
         match undo {
             Undo::Limit { file, value } => Ok(self.cgroup()?.write_file(&file, &value)?),
+            Undo::Systemd { unit, properties } => Ok(Systemd::open(unit.manager)?.set(&unit, &properties)?),
             Undo::Schemata { group, line } => Ok(Tree::find()?.write_line(&group, &line)?),
             Undo::Config(text) => self.container.replace_config(&text),
         }
@@ -130,6 +153,7 @@ impl<'a> Changing<'a> {
     fn told(&self, change: &Change, error: Error, left: Vec<String>) -> Error {
         let cure = match &error {
             Error::Cgroup(error) => error.cure().unwrap_or_default(),
+            Error::Systemd(error) => error.cure().unwrap_or_default(),
             Error::Resctrl(error) => error.cure(),
             _ => "",
         };

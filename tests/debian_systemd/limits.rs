@@ -125,3 +125,26 @@ fn a_scope_that_ran_out_of_memory_leaves_no_failed_unit() {
     no_unit_is_left(&world);
     container.delete(&[]).ok();
 }
+
+#[test]
+fn systemd_hears_of_an_update() {
+    let Some(world) = world("systemd_hears_of_an_update") else { return };
+    let container = living(&world, "a", |value| {
+        value["linux"]["resources"] = json!({ "memory": { "limit": 64 << 20 }, "pids": { "limit": 33 } });
+    });
+    making(&world, "create", &container).run().ok();
+    let unit = scope(&world, "a");
+    world.run(&["update", "--pids-limit", "44", "--memory", "50331648", "a"]).ok();
+    assert_eq!((told(&unit, "TasksMax"), told(&unit, "MemoryMax")), ("44".into(), "50331648".into()));
+    tool(&["systemctl", "daemon-reload"]);
+    let read = |name: &str| fs::read_to_string(cgroup(&world, "a").join(name)).expect(name);
+    assert_eq!((read("pids.max").trim(), read("memory.max").trim()), ("44", "50331648"));
+    // One write is refused, so nothing holds: neither for the kernel nor for systemd.
+    let resources = world.file("resources");
+    let given = json!({ "pids": { "limit": 55 }, "unified": { "memory.high": "no number" } });
+    fs::write(&resources, given.to_string()).expect("a file");
+    world.run(&["update", "--resources", resources.to_str().expect("UTF-8"), "a"]).exits(1);
+    assert_eq!((told(&unit, "TasksMax").as_str(), read("pids.max").trim()), ("44", "44"));
+    container.finish();
+    no_unit_is_left(&world);
+}

@@ -184,7 +184,8 @@ pub fn rounded(settings: Vec<Setting>) -> Vec<Setting> {
     settings.into_iter().map(round).collect()
 }
 
-/// A list such as `0-3,5` as one bit for each number, the lowest in the first byte.
+/// A list such as `0-3,5` as one bit for each number, the lowest in the first byte. None means all to systemd, as
+/// an empty file does to the kernel.
 fn bitmap(list: &str) -> Option<Vec<u8>> {
     /// More than any kernel counts.
     const MOST: usize = 8192;
@@ -201,7 +202,7 @@ fn bitmap(list: &str) -> Option<Vec<u8>> {
             bits[byte] |= 1 << (number % 8);
         }
     }
-    (!bits.is_empty()).then_some(bits)
+    Some(bits)
 }
 
 /// What the annotations begin with that name a property.
@@ -310,7 +311,7 @@ mod tests {
             ("cpu.max", "20000", "CPUQuotaPerSecUSec=200000 CPUQuotaPeriodUSec=100000"),
             ("cpu.max", "1000 0", ""),
             ("cpuset.cpus", "0-2,9", "AllowedCPUs=[7 2]"),
-            ("cpuset.mems", "", ""),
+            ("cpuset.mems", "", "AllowedMemoryNodes=[]"),
             ("cpuset.cpus", "0-99999999", ""),
             ("io.weight", "default 250", "IOWeight=250"),
             ("io.weight", "8:0 250", ""),
