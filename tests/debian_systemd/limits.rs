@@ -117,7 +117,7 @@ fn a_scope_that_ran_out_of_memory_leaves_no_failed_unit() {
     let Some(world) = world("a_scope_that_ran_out_of_memory_leaves_no_failed_unit") else { return };
     let container = living(&world, "a", |value| {
         value["linux"]["resources"] = json!({ "memory": { "limit": 16 << 20, "swap": 16 << 20 } });
-        config::runs(value, &["sh", "-c", "x=aaaaaaaa; while :; do x=$x$x; done"]);
+        config::runs(value, &["/bin/probe", "eat-memory", "64"]);
     });
     making(&world, "create", &container).run().ok();
     container.start().ok();

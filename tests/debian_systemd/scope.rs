@@ -140,7 +140,8 @@ fn annotations_reach_systemd() {
 fn explain_shows_what_systemd_will_be_told() {
     let Some(world) = world("explain_shows_what_systemd_will_be_told") else { return };
     let container = living(&world, "a", |_| ());
-    let plan = world.runtime().words(&["--systemd-cgroup", "explain"]).path(&container.bundle).run().ok();
+    let words = ["--systemd-cgroup", "explain", "--format", "json"];
+    let plan = world.runtime().words(&words).path(&container.bundle).run().ok();
     // explain has an id of its own, but the place is that of the bundle.
     let line = format!("have systemd start {} with Description=", scope(&world, "a"));
     assert!(plan.stdout.contains(&line), "{}", plan.stdout);

@@ -1,11 +1,11 @@
 //! An ordinary user and his own systemd.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::json;
 
 use crate::world;
+use crate::world::runtime::{Output, Runtime};
 use crate::world::{World, config, eventually, tool};
 
 const USER: &str = "rootless";
@@ -13,22 +13,14 @@ const DIRECTORY: &str = "XDG_RUNTIME_DIR=/run/user/1000";
 
 /// crate-run as the ordinary user, started where root's processes are and not where his own are.
 fn as_user(world: &World, variables: &[&str], words: &[&str]) -> Output {
-    let mut command = Command::new("runuser");
-    command.args(["-u", USER, "--", "env", "--ignore-environment", "PATH=/usr/bin:/bin"]).args(variables);
-    command.arg(world.binary()).arg("--root").arg(world.file("state")).arg("--systemd-cgroup").args(words);
-    command.output().expect("runuser")
-}
-
-#[track_caller]
-fn ok(output: Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let user = ["runuser", "-u", USER, "--", "env", "--ignore-environment", "PATH=/usr/bin:/bin"];
+    Runtime::within(world, &[&user, variables].concat()).words(&["--systemd-cgroup"]).words(words).run()
 }
 
 /// A bundle that the user may read, and a place for his state.
 fn bundle(world: &World) -> PathBuf {
     let name = |path: &Path| path.to_str().expect("UTF-8").to_owned();
-    let state = world.file("state");
+    let state = world.root();
     std::fs::create_dir(&state).expect("a directory");
     tool(&["chown", USER, &name(&state)]);
     let bundle = world.bundle(|value| {
@@ -51,15 +43,15 @@ fn a_user_has_limits_by_his_own_systemd() {
     let Some(world) = world("a_user_has_limits_by_his_own_systemd") else { return };
     let bundle = bundle(&world);
     let run = |words: &[&str]| as_user(&world, &[DIRECTORY], words);
-    ok(run(&["create", "--bundle", bundle.to_str().expect("UTF-8"), "a"]));
-    ok(run(&["start", "a"]));
+    run(&["create", "--bundle", bundle.to_str().expect("UTF-8"), "a"]).ok();
+    run(&["start", "a"]).ok();
     let unit = format!("{}-a.scope", world.tag);
     let place = format!("/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/{unit}");
     let file = |name: &str| std::fs::read_to_string(format!("{place}/{name}")).expect(name);
     assert_eq!((file("memory.max").trim(), file("pids.max").trim()), ("67108864", "33"));
     // He may not write to what lies above both his scope and root's service, so systemd moves the program.
-    assert_eq!(ok(run(&["exec", "a", "cat", "/proc/self/cgroup"])), "0::/\n");
-    ok(run(&["delete", "--force", "a"]));
+    assert_eq!(run(&["exec", "a", "cat", "/proc/self/cgroup"]).ok().stdout, "0::/\n");
+    run(&["delete", "--force", "a"]).ok();
     eventually("the scope is gone", || !Path::new(&place).exists());
     let list = ["systemctl", "--user", "list-units", "--all", "--no-legend", "--plain", &unit];
     let left = tool(&[&["runuser", "-u", USER, "--", "env", DIRECTORY], &list[..]].concat());
@@ -70,10 +62,9 @@ fn a_user_has_limits_by_his_own_systemd() {
 fn a_user_without_a_bus_hears_what_to_do() {
     let Some(world) = world("a_user_without_a_bus_hears_what_to_do") else { return };
     let bundle = bundle(&world);
-    let output = as_user(&world, &[], &["create", "--bundle", bundle.to_str().expect("UTF-8"), "a"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let first = "crate-run: the bus of the user's systemd cannot be found: no DBUS_SESSION_BUS_ADDRESS, no \
-                 XDG_RUNTIME_DIR";
-    assert!(said.starts_with(first) && said.contains("install dbus-user-session"), "{said}");
+    let said = as_user(&world, &[], &["create", "--bundle", bundle.to_str().expect("UTF-8"), "a"]).exits(1);
+    let first =
+        "the bus of the user's systemd cannot be found: no DBUS_SESSION_BUS_ADDRESS, no XDG_RUNTIME_DIR";
+    assert!(said.sentence().starts_with(first), "{}", said.stderr);
+    assert!(said.stderr.contains("install dbus-user-session"), "{}", said.stderr);
 }
