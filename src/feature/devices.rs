@@ -187,7 +187,7 @@ pub fn prepare(devices: &Devices, namespaces: &Namespaces, plan: &mut Plan) -> V
                 return Some(Slot::LENT);
             }
             let slot = plan.new_slot();
-            let (link, change) = (Link::Followed, TreeChange::default());
+            let (link, change) = (Link::Followed, TreeChange::of_private_clone());
             let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot };
             let why = "mknod(2) is refused in a user namespace, so the host's node is lent";
             plan.host(FEATURE, clone, why).at.clone_from(&node.at);

@@ -77,7 +77,7 @@ pub fn prepare(masks: &Masks, namespaces: &Namespaces, plan: &mut Plan) {
         return;
     }
     let source = OutsidePath::new("/".as_ref(), "/dev/null".as_ref()).expect("no NUL");
-    let (link, change) = (Link::Followed, TreeChange::default());
+    let (link, change) = (Link::Followed, TreeChange::of_private_clone());
     let clone = HostAction::CloneTree { source, link, depth: Depth::One, change, slot: Slot::NULL };
     plan.host(FEATURE, clone, WHY_NULL).at("/linux/maskedPaths");
 }

@@ -5,7 +5,7 @@ use std::ffi::CString;
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::Depth;
+use crate_run_sys::mounts::{Depth, propagation};
 use crate_run_sys::scheduling::Attributes;
 
 use crate::bundle::finding::Pointer;
@@ -183,6 +183,14 @@ pub struct TreeChange {
     pub further: Vec<(u64, Depth)>,
     /// The user namespace whose id maps it takes, with how deep that goes.
     pub ids: Option<(Slot, Depth)>,
+}
+
+impl TreeChange {
+    /// For a clone of something of the host that nobody asked to be shared: what is mounted on it inside
+    /// must not appear on the host, where systemd makes every mount shared (mount_namespaces(7)).
+    pub fn of_private_clone() -> Self {
+        Self { propagation: propagation::PRIVATE, ..Self::default() }
+    }
 }
 
 /// Where the id maps of a mount come from.

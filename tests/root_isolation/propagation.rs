@@ -119,3 +119,40 @@ fn an_unbindable_root_cannot_be_bound() {
         assert_eq!(container.run(&[]).ok().stdout, expected, "{word}");
     }
 }
+
+/// Masks are clones of the host's null device, and in a user namespace the devices are. Where systemd has made
+/// /dev shared, a mount on one of them must not appear on the host.
+#[test]
+fn nothing_mounted_on_a_mask_or_a_lent_device_reaches_the_host() {
+    let Some(world) = World::new("nothing_mounted_on_a_mask_or_a_lent_device_reaches_the_host") else {
+        return;
+    };
+    world::tool(&["mount", "--bind", "/dev/null", "/dev/null"]);
+    world::tool(&["mount", "--make-shared", "/dev/null"]);
+    let before = inventory::mounts();
+    let script = "mount --bind /etc/passwd /proc/version && mount --bind /etc/passwd /dev/null && echo mounted && \
+                  exec sleep 1000000";
+    let mut leaked = Vec::new();
+    for user_namespace in [false, true] {
+        let container = world.container("a", |value| {
+            config::capabilities(value, &["CAP_SYS_ADMIN"]);
+            value["linux"]["maskedPaths"] = json!(["/proc/version"]);
+            config::runs(value, &["sh", "-c", script]);
+            if user_namespace {
+                config::userns(value);
+            }
+        });
+        let running = container.spawn(&[]);
+        running.says("mounted");
+        let is_new = |mount: &String| !before.contains(mount);
+        leaked.extend(inventory::mounts().into_iter().filter(is_new));
+        container.kill("KILL").ok();
+        running.wait().exits(137);
+    }
+    let mounts_there = || inventory::mounts().iter().any(|mount| mount.contains(" /dev/null "));
+    while mounts_there() {
+        // Detached, for the command's own standard input lies on it.
+        world::tool(&["umount", "--lazy", "/dev/null"]);
+    }
+    assert_eq!(leaked, Vec::<String>::new());
+}
