@@ -148,8 +148,8 @@ fn known_text(operation: &Operation, call: Call, errno: Errno, words: &str) -> O
         (Operation::FindExecutable { name, .. }, Call::Access) => {
             let name = name.to_string_lossy();
             Some(match errno {
-                Errno::ENOENT if name.contains('/') => {
-                    format!("exec: {name:?}: stat {name}: no such file or directory")
+                Errno::ENOENT | Errno::ENOTDIR if name.contains('/') => {
+                    format!("exec: {name:?}: stat {name}: {}", errno.meaning())
                 }
                 Errno::ENOENT => format!("exec: {name:?}: {}", phrase::NOT_FOUND),
                 Errno::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),

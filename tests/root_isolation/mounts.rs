@@ -224,6 +224,18 @@ fn a_missing_source_is_an_error() {
 }
 
 #[test]
+fn only_a_directory_covers_a_directory() {
+    let Some(world) = World::new("only_a_directory_covers_a_directory") else { return };
+    for (source, target) in [("/etc/passwd", "/mnt"), ("/etc", "/bin/busybox")] {
+        let container = world.container("a", |value| config::mount(value, target, "bind", source, &["bind"]));
+        let sentence = format!(
+            "cannot bind mount on {target}: of source and target one is a directory, the other is not a directory"
+        );
+        container.create().fails_at(&sentence, "/mounts/7");
+    }
+}
+
+#[test]
 fn a_link_in_the_image_does_not_lead_a_mount_out() {
     let Some(world) = World::new("a_link_in_the_image_does_not_lead_a_mount_out") else { return };
     let rootfs = world.own_rootfs();

@@ -124,7 +124,7 @@ fn a_program_that_cannot_run_fails_create_in_known_words() {
     let cases = [
         ("no-such-tool", r#"exec: "no-such-tool": executable file not found in $PATH"#),
         ("/no/such", r#"exec: "/no/such": stat /no/such: no such file or directory"#),
-        ("/etc/passwd/x", r#"exec: "/etc/passwd/x": stat /etc/passwd/x: no such file or directory"#),
+        ("/etc/passwd/x", r#"exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory"#),
         ("/bin", r#"exec: "/bin": is a directory: permission denied"#),
         ("/etc/passwd", r#"exec: "/etc/passwd": permission denied"#),
     ];

@@ -50,12 +50,15 @@ pub fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
 /// execvp, it prefers to say EACCES when something was found that may not.
 pub fn find(runner: &mut Runner, candidates: Texts, name: &CStr) -> Outcome {
     let mut refused = Errno::ENOENT;
+    let is_path = name.to_bytes().contains(&b'/');
     for (index, candidate) in candidates.enumerate() {
         match is_program(candidate) {
             Ok(()) => {
                 runner.chosen = index;
                 return Ok(());
             }
+            // In the search this directory of the PATH does not count; of a path it is the answer.
+            Err(Errno::ENOTDIR) if is_path => refused = Errno::ENOTDIR,
             Err(Errno::ENOENT | Errno::ENOTDIR) => {}
             Err(errno) => refused = errno,
         }

@@ -284,9 +284,18 @@ fn explained(context: Fd, failure: Failure) -> Failure {
 /// A tree that the runtime has prepared: cloned from the host, with its attributes set.
 pub fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -> Outcome {
     let (tree, root) = (runner.descriptor(tree)?, runner.slot(Slot::ROOT)?);
-    let shape = if inside::is_directory(tree)? { Shape::Directory } else { Shape::File };
+    let directory = inside::is_directory(tree)?;
+    let shape = if directory { Shape::Directory } else { Shape::File };
     let target = inside::mount_target(root, target, shape, rule)?;
-    mounts::attach(tree, target).named(Call::MoveMount)?;
+    if let Err(errno) = mounts::attach(tree, target) {
+        // EINVAL has many reasons; this one is everybody's own mistake (move_mount(2)).
+        return Err(match inside::is_directory(target)? == directory {
+            true => Failure::of(Call::MoveMount, errno),
+            false => {
+                Failure::refusal(b"of source and target one is a directory, the other is not a directory")
+            }
+        });
+    }
     files::close(target);
     runner.attached(tree)
 }

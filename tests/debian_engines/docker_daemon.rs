@@ -1,0 +1,59 @@
+//! Docker with settings of the whole daemon: user namespaces, systemd's cgroup driver, another default.
+
+use crate::docker::daemon_json;
+use crate::host::Host;
+use crate::tool::{self, configure, import, same};
+
+/// A daemon with further settings, for one test. Its images are its own.
+struct Daemon {
+    host: Option<Host>,
+}
+
+impl Daemon {
+    fn with(settings: &str) -> Self {
+        configure("/etc/docker/daemon.json", &daemon_json(settings));
+        tool::line("systemctl restart docker").ok();
+        if tool::line("docker image inspect box").status != 0 {
+            import("docker import - box");
+        }
+        Self { host: Some(Host::as_it_is()) }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.host.take());
+        // The next test writes its own configuration.
+        tool::line("systemctl stop docker.service docker.socket");
+    }
+}
+
+fn run(runtime: &str, script: &str) -> tool::Said {
+    let start = format!("docker run --rm --network none --runtime {runtime} box sh -c");
+    tool::run(&[&start.split(' ').collect::<Vec<_>>()[..], &[script]].concat())
+}
+
+#[test]
+fn users_are_mapped() {
+    let _daemon = Daemon::with(r#", "userns-remap": "rootless""#);
+    let script = "cat /proc/self/uid_map; id -u; touch /new && ls -n /new | cut -c1-20; ls -ln /dev/null | cut -c1-20; \
+                  grep Cap /proc/self/status; cat /dev/null && echo ok; mount | grep -c .";
+    let said = same(|runtime| run(runtime, script)).ok();
+    assert!(said.contains("100000"), "{said}");
+}
+
+#[test]
+fn systemd_makes_the_cgroup_when_the_daemon_wants_it() {
+    let _daemon = Daemon::with(r#", "exec-opts": ["native.cgroupdriver=systemd"]"#);
+    let start =
+        "docker run --detach --name a --network none --runtime crate-run --memory 32m box sleep 1000000";
+    let id = tool::line(start).ok();
+    let scope = format!("docker-{id}.scope");
+    assert_eq!(tool::line(&format!("systemctl is-active {scope}")).ok(), "active");
+    let memory = tool::line(&format!("systemctl show --property MemoryMax --value {scope}")).ok();
+    assert_eq!(memory, "33554432");
+    tool::line("systemctl daemon-reload").ok();
+    assert_eq!(tool::line("docker exec a cat /sys/fs/cgroup/memory.max").ok(), "33554432");
+    tool::line("docker rm --force a").ok();
+    assert_ne!(tool::line(&format!("systemctl is-active {scope}")).status, 0, "the scope is gone");
+}
