@@ -57,3 +57,16 @@ fn systemd_makes_the_cgroup_when_the_daemon_wants_it() {
     tool::line("docker rm --force a").ok();
     assert_ne!(tool::line(&format!("systemctl is-active {scope}")).status, 0, "the scope is gone");
 }
+
+#[test]
+fn the_runtime_makes_the_cgroup_when_the_daemon_wants_it() {
+    // The cgroup of all containers stays when the last one goes, as with runc.
+    std::fs::create_dir_all("/sys/fs/cgroup/docker").expect("the cgroup of Docker");
+    let _daemon = Daemon::with(r#", "exec-opts": ["native.cgroupdriver=cgroupfs"]"#);
+    let start =
+        "docker run --detach --name a --network none --runtime crate-run --memory 32m box sleep 1000000";
+    let id = tool::line(start).ok();
+    let memory = std::fs::read_to_string(format!("/sys/fs/cgroup/docker/{id}/memory.max"));
+    assert_eq!(memory.expect("its cgroup").trim(), "33554432");
+    tool::line("docker rm --force a").ok();
+}

@@ -109,7 +109,8 @@ fn processes() -> Vec<String> {
 fn units() -> Vec<String> {
     let list =
         "list-units --plain --no-legend --no-pager --state=active,failed --type=scope,service,slice,timer";
-    let user = "systemctl --machine=rootless@.host --user";
+    // Over the manager's own socket: over the bus it would start a bus.
+    let user = "runuser -u rootless -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user";
     ["systemctl", user]
         .iter()
         .flat_map(|systemctl| {
