@@ -1,12 +1,13 @@
 //! Docker with crate-run among the `runtimes` of its daemon.json, beside runc.
 
 use crate::host::Host;
-use crate::tool::{self, RUNTIMES, Said, at_terminal, binary, configure, import, same, until};
+use crate::tool::{self, RUNTIMES, Said, at_terminal, configure, import, same, snippet, until};
 
-/// The configuration that docs/engines/docker.md tells to copy, with this machine's path.
+/// The configuration that the documentation tells to copy, with further settings.
 pub fn daemon_json(more: &str) -> String {
-    let binary = binary("crate-run");
-    format!(r#"{{ "runtimes": {{ "crate-run": {{ "path": "{binary}" }} }}{more} }}"#)
+    let told = snippet(include_str!("../../docs/engines/docker.md"), "json");
+    let (told, _) = told.rsplit_once('}').expect("an object");
+    format!("{told}{more} }}")
 }
 
 /// Docker up and idle, with the image `box`.
@@ -15,6 +16,8 @@ fn docker() -> Host {
         configure("/etc/docker/daemon.json", &daemon_json(""));
         tool::line("systemctl start docker").ok();
     }
+    // What a test that has failed has left.
+    tool::run(&["sh", "-c", "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force"]).ok();
     if tool::line("docker image inspect box").status != 0 {
         import("docker import - box");
     }
@@ -149,10 +152,10 @@ fn a_container_is_frozen_measured_logged_and_stopped() {
         tool::line(&format!("docker kill --signal KILL {runtime}")).ok();
     }
     removed();
-    let name = "docker run --network none --name a --runtime crate-run box";
+    let name = "docker run --network none --name one --runtime crate-run box";
     tool::run(&[&name.split(' ').collect::<Vec<_>>()[..], &["sh", "-c", "echo one; echo two"]].concat()).ok();
-    assert_eq!(tool::line("docker logs a").ok(), "one\ntwo");
-    tool::line("docker rm a").ok();
+    assert_eq!(tool::line("docker logs one").ok(), "one\ntwo");
+    tool::line("docker rm one").ok();
 }
 
 #[test]
@@ -172,11 +175,12 @@ fn limits_are_changed_while_it_runs() {
 fn a_container_without_memory_left_is_told_as_such() {
     let _host = docker();
     for runtime in RUNTIMES {
-        let start =
-            format!("docker run --name a --network none --runtime {runtime} --memory 20m --memory-swap 20m");
+        let start = format!(
+            "docker run --name one --network none --runtime {runtime} --memory 20m --memory-swap 20m"
+        );
         let said = tool::line(&format!("{start} box /bin/probe eat-memory 100000000"));
-        let told = (said.status, inspected("a", "State.OOMKilled"));
-        tool::line("docker rm a").ok();
+        let told = (said.status, inspected("one", "State.OOMKilled"));
+        tool::line("docker rm one").ok();
         assert_eq!(told, (137, "true".to_owned()), "{runtime}: {said:?}");
     }
 }
@@ -185,11 +189,11 @@ fn a_container_without_memory_left_is_told_as_such() {
 fn health_is_checked() {
     let _host = docker();
     for runtime in RUNTIMES {
-        let start = format!("docker run --detach --name a --network none --runtime {runtime}");
+        let start = format!("docker run --detach --name one --network none --runtime {runtime}");
         let health = "--health-cmd true --health-interval 1s";
         tool::line(&format!("{start} {health} box sleep 1000000")).ok();
-        until("it is healthy", || inspected("a", "State.Health.Status") == "healthy");
-        tool::line("docker rm --force a").ok();
+        until("it is healthy", || inspected("one", "State.Health.Status") == "healthy");
+        tool::line("docker rm --force one").ok();
     }
 }
 
@@ -197,13 +201,14 @@ fn health_is_checked() {
 fn a_container_that_fails_is_started_again() {
     let _host = docker();
     for runtime in RUNTIMES {
-        let start =
-            format!("docker run --detach --name a --network none --runtime {runtime} --restart on-failure:2");
+        let start = format!(
+            "docker run --detach --name one --network none --runtime {runtime} --restart on-failure:2"
+        );
         tool::line(&format!("{start} box false")).ok();
-        let ended = || (inspected("a", "RestartCount"), inspected("a", "State.Status"));
+        let ended = || (inspected("one", "RestartCount"), inspected("one", "State.Status"));
         until("it is given up", || ended() == ("2".to_owned(), "exited".to_owned()));
-        assert_eq!(inspected("a", "State.ExitCode"), "1", "{runtime}");
-        tool::line("docker rm a").ok();
+        assert_eq!(inspected("one", "State.ExitCode"), "1", "{runtime}");
+        tool::line("docker rm one").ok();
     }
 }
 

@@ -46,15 +46,15 @@ fn users_are_mapped() {
 fn systemd_makes_the_cgroup_when_the_daemon_wants_it() {
     let _daemon = Daemon::with(r#", "exec-opts": ["native.cgroupdriver=systemd"]"#);
     let start =
-        "docker run --detach --name a --network none --runtime crate-run --memory 32m box sleep 1000000";
+        "docker run --detach --name one --network none --runtime crate-run --memory 32m box sleep 1000000";
     let id = tool::line(start).ok();
     let scope = format!("docker-{id}.scope");
     assert_eq!(tool::line(&format!("systemctl is-active {scope}")).ok(), "active");
     let memory = tool::line(&format!("systemctl show --property MemoryMax --value {scope}")).ok();
     assert_eq!(memory, "33554432");
     tool::line("systemctl daemon-reload").ok();
-    assert_eq!(tool::line("docker exec a cat /sys/fs/cgroup/memory.max").ok(), "33554432");
-    tool::line("docker rm --force a").ok();
+    assert_eq!(tool::line("docker exec one cat /sys/fs/cgroup/memory.max").ok(), "33554432");
+    tool::line("docker rm --force one").ok();
     assert_ne!(tool::line(&format!("systemctl is-active {scope}")).status, 0, "the scope is gone");
 }
 
@@ -64,9 +64,9 @@ fn the_runtime_makes_the_cgroup_when_the_daemon_wants_it() {
     std::fs::create_dir_all("/sys/fs/cgroup/docker").expect("the cgroup of Docker");
     let _daemon = Daemon::with(r#", "exec-opts": ["native.cgroupdriver=cgroupfs"]"#);
     let start =
-        "docker run --detach --name a --network none --runtime crate-run --memory 32m box sleep 1000000";
+        "docker run --detach --name one --network none --runtime crate-run --memory 32m box sleep 1000000";
     let id = tool::line(start).ok();
     let memory = std::fs::read_to_string(format!("/sys/fs/cgroup/docker/{id}/memory.max"));
     assert_eq!(memory.expect("its cgroup").trim(), "33554432");
-    tool::line("docker rm --force a").ok();
+    tool::line("docker rm --force one").ok();
 }

@@ -6,6 +6,7 @@
 
 mod buildah;
 mod containerd;
+mod cri;
 mod docker;
 mod docker_daemon;
 mod host;

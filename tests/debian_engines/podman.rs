@@ -1,24 +1,20 @@
 //! Podman, as root, with crate-run among the runtimes of containers.conf, beside runc.
 
 use crate::host::Host;
-use crate::tool::{self, RUNTIMES, Said, at_terminal, binary, configure, import, same};
-
-/// The configuration that docs/engines/podman.md tells to copy, with this machine's path.
-pub fn containers_conf() -> String {
-    let binary = binary("crate-run");
-    format!(
-        "[engine]\nruntime_supports_json = [\"crun\", \"runc\", \"crate-run\"]\n\
-         runtime_supports_nocgroups = [\"crun\", \"crate-run\"]\n\
-         [engine.runtimes]\ncrate-run = [\"{binary}\"]\n"
-    )
-}
+use crate::tool::{self, RUNTIMES, Said, at_terminal, configure, import, same, snippet};
 
 /// Podman configured, with the image `box`.
 pub fn podman() -> Host {
-    configure("/etc/containers/containers.conf.d/50-crate-run.conf", &containers_conf());
+    configure(
+        "/etc/containers/containers.conf.d/50-crate-run.conf",
+        &snippet(include_str!("../../docs/engines/podman.md"), "toml"),
+    );
     if tool::line("podman image exists box").status != 0 {
         import("podman import - box");
     }
+    // What a test that has failed has left.
+    tool::line("podman pod rm --all --force --time 0").ok();
+    tool::line("podman rm --all --force --time 0").ok();
     Host::as_it_is()
 }
 

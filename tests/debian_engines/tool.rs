@@ -80,10 +80,14 @@ pub fn until(words: &str, what: impl Fn() -> bool) {
 pub fn same(act: impl Fn(&str) -> Said) -> Said {
     let [reference, ours] = RUNTIMES.map(act);
     println!("{} | {} | {}", reference.status, reference.stderr.trim(), ours.stderr.trim());
-    let without_names = |said: &Said| said.stdout.replace("crate-run", "RUNTIME").replace("runc", "RUNTIME");
+    // docker exec writes a runtime's error to standard output.
+    let compared = |said: &Said| -> Vec<String> {
+        let lines = said.stdout.lines().filter(|line| !line.contains("OCI runtime"));
+        lines.map(|line| line.replace("crate-run", "RUNTIME").replace("runc", "RUNTIME")).collect()
+    };
     assert_eq!(
-        (ours.status, without_names(&ours)),
-        (reference.status, without_names(&reference)),
+        (ours.status, compared(&ours)),
+        (reference.status, compared(&reference)),
         "runc: {reference:?}\ncrate-run: {ours:?}"
     );
     ours
@@ -114,4 +118,14 @@ pub fn rootfs() -> PathBuf {
 pub fn import(command: &str) {
     let script = format!("tar -C {} -c . | {command}", rootfs().display());
     run(&["sh", "-c", &script]).ok();
+}
+
+/// The first block of a document that is marked with this language: what it tells to copy is what is tested.
+/// The paths in it are those of the Debian machine.
+pub fn snippet(document: &str, language: &str) -> String {
+    let start = format!("```{language}\n");
+    let (_, rest) = document.split_once(&start).expect("a block of this language");
+    let (block, _) = rest.split_once("```").expect("its end");
+    assert!(block.contains(&binary("crate-run")), "{block}");
+    block.to_owned()
 }

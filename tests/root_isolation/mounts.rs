@@ -229,7 +229,7 @@ fn only_a_directory_covers_a_directory() {
     for (source, target) in [("/etc/passwd", "/mnt"), ("/etc", "/bin/busybox")] {
         let container = world.container("a", |value| config::mount(value, target, "bind", source, &["bind"]));
         let sentence = format!(
-            "cannot bind mount on {target}: of source and target one is a directory, the other is not a directory"
+            "cannot bind mount on {target}: source and target must both be directories, or neither: one is not a directory"
         );
         container.create().fails_at(&sentence, "/mounts/7");
     }

@@ -291,9 +291,9 @@ pub fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -
         // EINVAL has many reasons; this one is everybody's own mistake (move_mount(2)).
         return Err(match inside::is_directory(target)? == directory {
             true => Failure::of(Call::MoveMount, errno),
-            false => {
-                Failure::refusal(b"of source and target one is a directory, the other is not a directory")
-            }
+            false => Failure::refusal(
+                b"source and target must both be directories, or neither: one is not a directory",
+            ),
         });
     }
     files::close(target);

@@ -1,0 +1,169 @@
+//! The Container Runtime Interface of containerd with a handler `crate-run`: what a kubelet does with a pod that
+//! has a RuntimeClass. Pods use the host's network: there is no CNI configuration here.
+
+use serde_json::{Value, json};
+
+use crate::host::Host;
+use crate::tool::{self, Said, configure, import, snippet, until};
+
+/// The client in the machine (tests/machine/debian-root).
+const CLIENT: &str = "/usr/local/lib/machine/cri";
+
+/// containerd with the table of docs/engines/containerd.md, up and idle, with the image `localhost/box`.
+fn containerd() -> Host {
+    let table = snippet(include_str!("../../docs/engines/containerd.md"), "toml");
+    let images = "[plugins.\"io.containerd.cri.v1.images\".pinned_images]\nsandbox = \"docker.io/library/pause:latest\"\n";
+    configure("/etc/containerd/config.toml", &format!("{table}\n{images}"));
+    tool::line("systemctl restart containerd").ok();
+    if !tool::line("ctr --namespace k8s.io images list --quiet").stdout.contains("pause") {
+        image("pause", "[\"/bin/sleep\", \"1000000\"]");
+        image("box", "[]");
+    }
+    Host::as_it_is()
+}
+
+/// Makes an image with this entry point known to CRI.
+fn image(name: &str, entry: &str) {
+    import(&format!("podman import --change 'ENTRYPOINT {entry}' - docker.io/library/{name}:latest"));
+    let archive = format!("/var/tmp/{name}.tar");
+    tool::line(&format!(
+        "podman save --format oci-archive --output {archive} docker.io/library/{name}:latest"
+    ))
+    .ok();
+    tool::line(&format!("ctr --namespace k8s.io images import {archive}")).ok();
+    std::fs::remove_file(archive).expect("the archive");
+}
+
+fn call(method: &str, request: &Value) -> Said {
+    tool::run(&[CLIENT, method, &request.to_string()])
+}
+
+fn answer(method: &str, request: Value) -> Value {
+    let said = call(method, &request).ok();
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{method}: {error}: {said}"))
+}
+
+/// What a kubelet says of a pod that uses the network of its node.
+fn pod() -> Value {
+    json!({
+        "metadata": { "name": "pod", "uid": "1", "namespace": "default", "attempt": 0 },
+        "log_directory": "/var/tmp/pod",
+        "linux": {
+            "cgroup_parent": "kubepods-pod1.slice",
+            "security_context": { "namespace_options": { "network": "NODE", "pid": "CONTAINER" } }
+        }
+    })
+}
+
+fn container(command: &[&str]) -> Value {
+    json!({
+        "metadata": { "name": "one", "attempt": 0 },
+        "image": { "image": "docker.io/library/box:latest" },
+        "command": command,
+        "log_path": "one.log",
+        "linux": { "resources": { "memory_limit_in_bytes": 33554432, "cpu_quota": 50000, "cpu_period": 100000 } }
+    })
+}
+
+fn text(answer: &Value, field: &str) -> String {
+    answer[field].as_str().unwrap_or_else(|| panic!("no {field}: {answer}")).to_owned()
+}
+
+/// A pod that is taken down by hand, for its slice belongs to the kubelet.
+struct Pod {
+    id: String,
+}
+
+impl Pod {
+    fn run() -> Self {
+        std::fs::create_dir_all("/var/tmp/pod").expect("a folder for logs");
+        let request = json!({ "config": pod(), "runtime_handler": "crate-run" });
+        Self { id: text(&answer("RunPodSandbox", request), "podSandboxId") }
+    }
+
+    fn create(&self, command: &[&str]) -> String {
+        let request =
+            json!({ "pod_sandbox_id": self.id, "config": container(command), "sandbox_config": pod() });
+        text(&answer("CreateContainer", request), "containerId")
+    }
+
+    fn remove(self) {
+        answer("StopPodSandbox", json!({ "pod_sandbox_id": self.id }));
+        answer("RemovePodSandbox", json!({ "pod_sandbox_id": self.id }));
+        tool::line("systemctl stop kubepods-pod1.slice").ok();
+        std::fs::remove_dir_all("/var/tmp/pod").expect("the logs");
+    }
+}
+
+fn executed(container: &str, command: &[&str]) -> Value {
+    answer("ExecSync", json!({ "container_id": container, "cmd": command, "timeout": 100 }))
+}
+
+fn output(executed: &Value) -> String {
+    let bytes =
+        tool::run(&["sh", "-c", &format!("echo {} | base64 -d", executed["stdout"].as_str().unwrap_or(""))]);
+    bytes.ok()
+}
+
+#[test]
+fn the_handler_is_known_with_what_it_can_do() {
+    let _host = containerd();
+    let status = answer("Status", json!({}));
+    let handlers = status["runtimeHandlers"].as_array().expect("handlers");
+    let ours = handlers.iter().find(|handler| handler["name"] == "crate-run").expect("crate-run");
+    assert_eq!(ours["features"]["recursiveReadOnlyMounts"], true, "{ours}");
+    assert_eq!(ours["features"]["userNamespaces"], true, "{ours}");
+}
+
+#[test]
+fn a_pod_runs_a_container_with_its_limits() {
+    let _host = containerd();
+    let pod = Pod::run();
+    let id = pod.create(&["sleep", "1000000"]);
+    answer("StartContainer", json!({ "container_id": id }));
+    let limits = executed(&id, &["cat", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cpu.max"]);
+    assert_eq!(output(&limits), "33554432\n50000 100000");
+    assert_eq!(executed(&id, &["sh", "-c", "exit 5"])["exitCode"], 5);
+    let change = json!({ "container_id": id, "linux": { "memory_limit_in_bytes": 67108864 } });
+    answer("UpdateContainerResources", change);
+    assert_eq!(output(&executed(&id, &["cat", "/sys/fs/cgroup/memory.max"])), "67108864");
+    let stats = answer("ContainerStats", json!({ "container_id": id }));
+    assert!(stats["stats"]["memory"]["workingSetBytes"].is_string(), "{stats}");
+    answer("StopContainer", json!({ "container_id": id, "timeout": 1 }));
+    let status = answer("ContainerStatus", json!({ "container_id": id }));
+    assert_eq!(
+        (&status["status"]["state"], &status["status"]["exitCode"]),
+        (&json!("CONTAINER_EXITED"), &json!(137))
+    );
+    answer("RemoveContainer", json!({ "container_id": id }));
+    pod.remove();
+}
+
+#[test]
+fn a_program_that_is_missing_is_told() {
+    let _host = containerd();
+    let pod = Pod::run();
+    let id = pod.create(&["nosuch"]);
+    let said = call("StartContainer", &json!({ "container_id": id })).exits(1);
+    assert!(said.stderr.contains("exec: \"nosuch\": executable file not found in $PATH"), "{said:?}");
+    let state = || answer("ContainerStatus", json!({ "container_id": id }))["status"].clone();
+    until("it is told as ended", || state()["state"] == "CONTAINER_EXITED");
+    assert_eq!(state()["exitCode"], 128, "as with runc");
+    answer("RemoveContainer", json!({ "container_id": id }));
+    pod.remove();
+}
+
+#[test]
+fn a_log_is_written_and_memory_runs_out() {
+    let _host = containerd();
+    let pod = Pod::run();
+    let id = pod.create(&["sh", "-c", "echo said; exec /bin/probe eat-memory 200000000"]);
+    answer("StartContainer", json!({ "container_id": id }));
+    let state = || answer("ContainerStatus", json!({ "container_id": id }))["status"].clone();
+    until("it has ended", || state()["state"] == "CONTAINER_EXITED");
+    let log = std::fs::read_to_string("/var/tmp/pod/one.log").expect("a log");
+    assert!(log.contains("stdout F said"), "{log}");
+    assert_eq!(state()["reason"], "OOMKilled");
+    answer("RemoveContainer", json!({ "container_id": id }));
+    pod.remove();
+}
