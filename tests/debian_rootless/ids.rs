@@ -61,7 +61,7 @@ fn root_of_the_container_can_be_a_subordinate_id() -> Checked {
 fn the_maps_are_those_of_runc_and_crun() -> Checked {
     let bundle = Bundle::new("peers")?;
     bundle.with_all_ids()?;
-    let own = bundle.says("cat /proc/self/uid_map /proc/self/gid_map; id")?;
+    let own = bundle.says("cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g")?;
     for peer in ["runc", "crun"] {
         let output = Command::new("timeout")
             .args(["120", "runuser", "-u", "rootless", "--", "env", "XDG_RUNTIME_DIR=/run/user/1000"])

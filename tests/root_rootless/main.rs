@@ -11,5 +11,6 @@ mod life;
 mod namespace_root;
 mod places;
 mod refusals;
+mod sockets;
 mod user;
 mod view;
