@@ -200,6 +200,9 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
         (HostAction::MoveNetDevice { .. }, Errno::EINVAL | Errno::EOPNOTSUPP) => {
             "this kind of interface may belong to its network namespace for good"
         }
+        (HostAction::SetOomScore { .. } | HostAction::WriteTimeOffsets { .. }, Errno::EACCES) => {
+            "an ordinary user can do this only where root of the container is himself: map containerID 0 to the own id"
+        }
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
         (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
         (HostAction::OpenRoot { .. } | HostAction::CloneTree { .. }, Errno::EACCES) => {

@@ -36,10 +36,7 @@ fn subordinate_ids_are_mapped_by_the_helpers() -> Checked {
 fn root_of_the_container_can_be_a_subordinate_id() -> Checked {
     let bundle = Bundle::new("subordinate")?;
     bundle.mapped(json!([{ "containerID": 0, "hostID": FIRST, "size": 65536 }]))?;
-    bundle.configure(|config| {
-        config["process"]["args"] = json!(["sleep", "1000000"]);
-        config["process"]["oomScoreAdj"] = json!(500);
-    })?;
+    bundle.configure(|config| config["process"]["args"] = json!(["sleep", "1000000"]))?;
     for words_of in [["create", "a"], ["start", "a"]] {
         let output = bundle.run(&words_of)?;
         assert!(output.status.success(), "{}", words(&output));
@@ -47,12 +44,15 @@ fn root_of_the_container_can_be_a_subordinate_id() -> Checked {
     let state: Value = serde_json::from_slice(&bundle.run(&["state", "a"])?.stdout)?;
     let process = format!("/proc/{}", state["pid"]);
     assert_eq!(fs::metadata(&process)?.uid(), FIRST);
-    assert_eq!(fs::read_to_string(format!("{process}/oom_score_adj"))?.trim(), "500");
     let entered = bundle.run(&["exec", "a", "id", "-u"])?;
     assert_eq!(String::from_utf8_lossy(&entered.stdout), "0\n", "{}", words(&entered));
     let deleted = bundle.run(&["delete", "--force", "a"])?;
     assert!(deleted.status.success(), "{}", words(&deleted));
     assert!(!fs::exists(process)?);
+    bundle.configure(|config| config["process"]["oomScoreAdj"] = json!(500))?;
+    let told = bundle.refusal()?;
+    assert!(told.contains("cannot set oom_score_adj to 500: permission denied"), "{told}");
+    assert!(told.contains("map containerID 0 to the own id"), "{told}");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate_run::bundle::span::locate;
 use crate_run::feature::terminal::Master;
+use crate_run::host::Host;
 use crate_run::plan::explain::{Format, render};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -130,6 +131,19 @@ fn pages_of_engines() {
 #[test]
 fn page_of_the_demo() {
     snapshot("demo.txt", &text_of(&demo()));
+}
+
+/// What `spec --rootless` writes, with a cgroup that was delegated to the user.
+#[test]
+fn page_of_an_ordinary_user() {
+    let config = std::fs::read_to_string(repository().join("src/cli/spec/rootless.json")).expect("the file");
+    let config =
+        config.replace("\"UID\"", "1000").replace("\"GID\"", "1000").replace("\"rootfs\"", "\"/usr\"");
+    let config = config.replace("\"linux\": {", "\"linux\": { \"cgroupsPath\": \"/delegated/example\",");
+    let mut wish = Wish::new(config);
+    wish.host = Host::for_user(1000);
+    wish.request.master = Master::Foreground;
+    snapshot("rootless.txt", &text_of(&wish));
 }
 
 #[test]

@@ -76,6 +76,24 @@ fn in_a_delegated_cgroup_the_container_has_its_own() {
     assert!(!cgroup.exists());
 }
 
+/// The kernel asks for the way from one cgroup to the other (cgroup-v2.rst, "Delegation Containment").
+#[test]
+fn nobody_enters_from_outside_of_what_was_delegated() {
+    let Some(world) = World::new("nobody_enters_from_outside_of_what_was_delegated") else { return };
+    let user = User::new(&world);
+    let delegated = Delegated::new(&world, &[]);
+    user.starts("a", |_| {});
+    enter(&delegated.former);
+    let said = user.run(&["exec", "a", "true"]).exits(255).stderr;
+    assert!(
+        said.contains("cgroup.procs of the nearest common parent is not writable for this user"),
+        "{said}"
+    );
+    user.run(&["kill", "a", "KILL"]).ok();
+    eventually("it has stopped", || user.state("a")["status"] == "stopped");
+    user.run(&["delete", "a"]).ok();
+}
+
 /// As in a service of the machine with `User=` and `Delegate=`: the cgroup above is not the user's.
 #[test]
 fn where_only_the_own_cgroup_is_delegated_the_container_is_in_it() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 
 use serde_json::{Value, json};
 
-use crate::user::{ID, User, namespace};
+use crate::user::{ID, User, namespace, set};
 use crate::world::{World, config, tool};
 
 #[test]
@@ -115,6 +115,30 @@ fn files_belong_to_the_user() {
     use std::os::unix::fs::MetadataExt;
     let status = fs::metadata(shared.join("file")).expect("the file");
     assert_eq!((status.uid(), status.gid()), (ID, ID));
+}
+
+/// Where something lies on the host's /proc, as in a container that masks parts of it, the kernel lets nobody in
+/// a user namespace see beneath.
+#[test]
+fn a_covered_proc_cannot_be_mounted_anew() {
+    let Some(world) = World::new("a_covered_proc_cannot_be_mounted_anew") else { return };
+    let user = User::new(&world);
+    tool(&["mount", "--bind", "/dev/null", "/proc/keys"]);
+    user.configure(|value| set(value, "/process/args", json!(["sh", "-c", "cat /proc/keys | wc -c"])));
+    let refused = user.run(&["run", "a"]);
+    user.configure(|value| {
+        set(value, "/process/args", json!(["sh", "-c", "cat /proc/keys | wc -c"]));
+        config::without_mount(value, "/proc");
+        config::mount(value, "/proc", "bind", "/proc", &["rbind"]);
+        let mounts = value["mounts"].as_array_mut().expect("a list of mounts");
+        mounts.rotate_right(1);
+    });
+    let bound = user.run(&["run", "a"]);
+    tool(&["umount", "/proc/keys"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(refused.stderr.contains("cannot mount proc on /proc"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("bind mount /proc instead"), "{}", refused.stderr);
+    assert_eq!((bound.status, bound.stdout.as_str()), (0, "0\n"), "{}", bound.stderr);
 }
 
 /// Only filesystems without a disk; nothing else is worth an attempt, and the help says which.

@@ -50,20 +50,18 @@ fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, namespaces: &Namespac
             };
             step
         }
-        (Kind::Bind { source, link, depth }, Some(attach)) if has_users && mount.ids.is_none() => {
+        (Kind::Bind { source, .. }, Some(attach)) if !has_users || mount.ids.is_some() => {
+            plan.child(FEATURE, attach, format!("{source} of the host appears at {}", mount.target))
+        }
+        (Kind::Bind { source, link, depth }, attach) => {
             let why =
                 format!("{source} of the host appears at {}, with what the host has locked", mount.target);
             let change = tree_change(&mount.options, rootfs);
-            // Root inside may not be let through to the source; the host's own clone has no locks.
-            plan.child(FEATURE, locked(mount, (source, *link, *depth), &change), why).or(attach)
-        }
-        (Kind::Bind { source, link, depth }, None) => {
-            let why = format!("{source} of the host appears at {}, cloned by who may do so", mount.target);
-            let change = tree_change(&mount.options, rootfs);
-            plan.child(FEATURE, locked(mount, (source, *link, *depth), &change), why)
-        }
-        (Kind::Bind { source, .. }, Some(attach)) => {
-            plan.child(FEATURE, attach, format!("{source} of the host appears at {}", mount.target))
+            let step = plan.child(FEATURE, locked(mount, (source, *link, *depth), &change), why);
+            // Root inside may not be let through to the source; the host's own clone, if it may make one, has no
+            // locks.
+            step.alternative = attach;
+            step
         }
         (Kind::CopyUp(_), Some(attach)) => {
             let why = "what was there is in it; what is written to it is gone with the container";
