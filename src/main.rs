@@ -15,7 +15,8 @@ use crate_run::cli::{
 use crate_run::error::Error;
 use crate_run::state::lifecycle;
 
-/// One thread, a millisecond of life: nothing is ever given back (crates/sys/src/bump.rs).
+/// One thread, a millisecond of life: nothing is given back, but by the one command that never ends by itself
+/// (crates/sys/src/bump.rs).
 #[global_allocator]
 static HEAP: crate_run_sys::bump::Bump = crate_run_sys::bump::Bump::new();
 
@@ -73,7 +74,11 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
         Verb::Mounts(verb) => mounts::mounts(global, verb, log),
         Verb::Update(verb) => update::update(global, verb, log),
         Verb::Ps(verb) => show(ps::ps(global, verb)?),
-        Verb::Events(verb) => events::events(global, verb),
+        Verb::Events(verb) => {
+            // It tells until the container has ended, perhaps for years.
+            HEAP.reuse();
+            events::events(global, verb)
+        }
         Verb::List(verb) => show(inspect::list(global, verb, log)?),
         Verb::Spec(verb) => {
             let audience = if verb.rootless { Audience::caller() } else { Audience::Root };

@@ -98,6 +98,30 @@ fn the_stream_ends_when_nobody_reads() {
     container.finish();
 }
 
+/// The stream may be read for years.
+#[test]
+fn the_stream_does_not_grow() {
+    let Some(world) = World::new("the_stream_does_not_grow") else { return };
+    let container = world.container("a", config::sleeps);
+    container.run(&["--detach"]).ok();
+    let stream = world.runtime().words(&["events", "--interval", "1ms", "a"]).spawn();
+    let pages = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", stream.pid().as_raw_nonzero()));
+        let text = text.expect("it runs");
+        text.split(' ').nth(1).and_then(|resident| resident.parse::<i64>().ok()).expect("statm")
+    };
+    let after = |events: usize| {
+        let what = format!("{events} events");
+        world::eventually(&what, || stream.stdout().lines().count() > events);
+        pages()
+    };
+    let (early, late) = (after(100), after(1000));
+    // One event takes some ten pages of text and figures.
+    assert!(late - early < 100, "900 events have taken {} pages", late - early);
+    container.finish();
+    stream.wait().ok();
+}
+
 #[test]
 fn a_kill_for_want_of_memory_is_an_event() {
     let Some(world) = World::new("a_kill_for_want_of_memory_is_an_event") else { return };

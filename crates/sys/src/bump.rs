@@ -4,6 +4,9 @@
 //! what the bookkeeping costs (musl's allocator takes about half of the time of `state`). Memory comes from
 //! mmap(2) in chunks, goes out in order, and goes back to the kernel with the process. Only the newest block
 //! can grow or be given back in place, which is what a growing vector needs.
+//!
+//! A command that works for as long as a container lives says so ([`Bump::reuse`]); from then on blocks come
+//! from a pool in which they are used again (`pool.rs`).
 
 extern crate std;
 
@@ -11,6 +14,7 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use std::alloc::{GlobalAlloc, Layout};
 
+use crate::pool::Pool;
 use crate::{arch, call};
 
 /// Bytes that one mmap(2) fetches at least: enough for most commands. A page costs the same whether a fault
@@ -20,6 +24,7 @@ const CHUNK: usize = 512 * 1024;
 struct Space {
     next: usize,
     end: usize,
+    pool: Pool,
 }
 
 /// The heap. For programs of one thread: it has no lock.
@@ -34,7 +39,13 @@ unsafe impl Sync for Bump {}
 impl Bump {
     /// An empty heap.
     pub const fn new() -> Self {
-        Self { space: UnsafeCell::new(Space { next: 0, end: 0 }) }
+        Self { space: UnsafeCell::new(Space { next: 0, end: 0, pool: Pool::closed() }) }
+    }
+
+    /// From now on memory that is given back is used again. For loops that have no end.
+    pub fn reuse(&self) {
+        // SAFETY: one thread, and no other reference to the space lives across this call.
+        unsafe { &mut *self.space.get() }.pool.open();
     }
 }
 
@@ -50,12 +61,16 @@ fn map(bytes: usize) -> Option<usize> {
     call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0]).ok()
 }
 
-// SAFETY: every block lies in memory that mmap has just given, aligned as asked for, and overlaps no block
-// that is in use: `next` only moves back over the newest block, when that one is given back.
+// SAFETY: every block lies in memory that mmap has given, aligned as asked for, and overlaps no block that is in
+// use: `next` only moves back over the newest block, when that one is given back, and the pool hands out only
+// what was given back to it.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, and no other reference to the space lives across this call.
         let space = unsafe { &mut *self.space.get() };
+        if let Some(block) = space.pool.take(layout) {
+            return block as *mut u8;
+        }
         let mut start = space.next.next_multiple_of(layout.align());
         if space.next == 0 || start + layout.size() > space.end {
             let bytes = (layout.size() + layout.align()).next_multiple_of(CHUNK);
@@ -70,6 +85,10 @@ unsafe impl GlobalAlloc for Bump {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as in `alloc`.
         let space = unsafe { &mut *self.space.get() };
+        if space.pool.holds(block as usize) {
+            // SAFETY: the caller vouches for block and layout, and the pool knows its own.
+            return unsafe { space.pool.give_back(block as usize, layout) };
+        }
         if block as usize + layout.size() == space.next {
             space.next = block as usize;
         }
@@ -79,6 +98,13 @@ unsafe impl GlobalAlloc for Bump {
         {
             // SAFETY: as in `alloc`.
             let space = unsafe { &mut *self.space.get() };
+            if space.pool.holds(block as usize) {
+                // SAFETY: the caller vouches for `layout`; the new size with the same alignment is a valid one.
+                let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+                if space.pool.fits(layout, new) {
+                    return block;
+                }
+            }
             let is_newest = block as usize + layout.size() == space.next;
             if is_newest && block as usize + size <= space.end {
                 space.next = block as usize + size;
@@ -90,6 +116,7 @@ unsafe impl GlobalAlloc for Bump {
             let fresh = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !fresh.is_null() {
                 ptr::copy_nonoverlapping(block, fresh, layout.size().min(size));
+                self.dealloc(block, layout);
             }
             fresh
         }

@@ -24,6 +24,8 @@ pub mod files;
 pub mod host;
 pub mod mounts;
 pub mod namespaces;
+#[cfg(feature = "host")]
+mod pool;
 pub mod process;
 #[cfg(feature = "program")]
 pub mod program;
