@@ -83,7 +83,9 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
         Verb::Spec(verb) => {
             let audience = if verb.rootless { Audience::caller() } else { Audience::Root };
             let directory = verb.bundle.as_deref().unwrap_or(Path::new("."));
-            spec::write(directory, audience).map(|()| 0).map_err(|error| Error::WrongState(error.to_string()))
+            spec::write(&directory.join(verb.file()), audience)
+                .map(|()| 0)
+                .map_err(|error| Error::WrongState(error.to_string()))
         }
         Verb::Explain(verb) => show(explain::explain(global, verb)?),
         Verb::Validate(verb) => {

@@ -16,12 +16,14 @@ use crate::cli::making::{self, Stay};
 use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::namespaces;
+use crate::feature::rdt::{self, Class};
 use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::{self, Host};
 use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
 use crate::plan::enter::{Door, Entrance, Root, enter};
 use crate::plan::request::{Gate, Request};
+use crate::resctrl::{Group, ResctrlError, Tree};
 use crate::state::{Container, ContainerId, ProcessId, Record, Status};
 
 /// Answers the exit status: the program's own in the foreground, 0 when detached.
@@ -38,7 +40,7 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let process = running(&container, &record, exec)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
-    let door = door(process, &record, &saved, exec)?;
+    let door = door(&id, process, &record, &saved, exec)?;
     let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
     let request = request(id, &record, &source, exec, stay)?;
     let mut bundle = Bundle::check(&source, &host_of(&door), &request)?;
@@ -70,7 +72,13 @@ fn refused(what: &str, container: &Container) -> Error {
     Error::WrongState(format!("cannot exec in a {what} container: {}", container.id()))
 }
 
-fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Result<Door, Error> {
+fn door(
+    id: &ContainerId,
+    process: ProcessId,
+    record: &Record,
+    saved: &Source,
+    exec: &Exec,
+) -> Result<Door, Error> {
     let root = match namespaces::resolve(&saved.spec).makes(flag::MOUNT) {
         true => Root::OfNamespace,
         false => Root::OfProcess,
@@ -80,7 +88,26 @@ fn door(process: ProcessId, record: &Record, saved: &Source, exec: &Exec) -> Res
         Some(Ok(path)) => entrance(record, &path, place(path.clone(), process, exec)?),
         _ => Entrance::Stays,
     };
-    Ok(Door { process, kinds, root, cgroup })
+    let groups = match rdt::resolve(&saved.spec, id) {
+        Some(class) => there(class)?,
+        None => Vec::new(),
+    };
+    Ok(Door { process, kinds, root, cgroup, groups })
+}
+
+/// Those groups of the class that nobody has removed; what was in them is in the one above.
+fn there(class: Class) -> Result<Vec<Group>, Error> {
+    let tree = match Tree::find() {
+        Err(ResctrlError::NotMounted) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut groups = Vec::new();
+    for group in class.groups() {
+        if tree.has(group)? {
+            groups.push(group.clone());
+        }
+    }
+    Ok(groups)
 }
 
 /// This machine as the program will find it: in the user namespace of the container.
@@ -110,6 +137,10 @@ fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath
     let hierarchy = Hierarchy::find()?;
     if let Some(wanted) = &exec.cgroup {
         let said = |fault: String| Error::Usage(format!("--cgroup {wanted}: {fault}"));
+        if wanted.contains(':') {
+            let fault = "the form CONTROLLER:PATH is for cgroup v1; on cgroup v2 there is one path for all";
+            return Err(said(fault.to_owned()));
+        }
         let path = match wanted.trim_start_matches('/') {
             "" => path,
             below => path.below(below).map_err(|found| said(found[0].message.clone()))?,

@@ -49,7 +49,13 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
         return Err(Error::WrongState(said));
     }
     let way = Way { process, kinds: namespaces::foreign(process.pid) };
-    let door = Door { process, kinds: way.kinds, root: Root::OfNamespace, cgroup: Entrance::Stays };
+    let door = Door {
+        process,
+        kinds: way.kinds,
+        root: Root::OfNamespace,
+        cgroup: Entrance::Stays,
+        groups: Vec::new(),
+    };
     let removed = match mounts.action {
         MountsAction::Add => Vec::new(),
         MountsAction::Remove => targets(&mounts.file, &text)?,

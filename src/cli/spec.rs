@@ -37,27 +37,28 @@ impl Audience {
 #[derive(Debug, Error)]
 pub enum SpecError {
     // runc's words, which its users look for.
-    #[error("File config.json exists. Remove it first")]
-    Exists,
+    #[error("File {0} exists. Remove it first")]
+    Exists(String),
     #[error("cannot write {path}: {}", crate::error::plain(source))]
     Write { path: String, source: io::Error },
 }
 
-/// Writes `config.json` into the directory, with mode 0666 less the umask.
+/// Writes the configuration to this file, with mode 0666 less the umask.
 ///
 /// # Errors
 /// [`SpecError::Exists`] when the name is taken, if only by a dangling link; [`SpecError::Write`] for what
 /// else the filesystem refuses. A half-written file is removed.
-pub fn write(directory: &Path, audience: Audience) -> Result<(), SpecError> {
-    let path = directory.join("config.json");
+pub fn write(path: &Path, audience: Audience) -> Result<(), SpecError> {
     let refused = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => SpecError::Exists,
+        io::ErrorKind::AlreadyExists => {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            SpecError::Exists(name.to_string_lossy().into_owned())
+        }
         _ => SpecError::Write { path: path.display().to_string(), source },
     };
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o666).open(&path).map_err(refused)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o666).open(path).map_err(refused)?;
     file.write_all(text(audience).as_bytes()).map_err(|source| {
-        let _ = fs::remove_file(&path);
+        let _ = fs::remove_file(path);
         refused(source)
     })
 }
@@ -141,8 +142,8 @@ mod tests {
     fn an_existing_file_is_left_alone() {
         let directory = scratch("exists");
         fs::create_dir(&directory).unwrap();
-        write(&directory, Audience::Root).unwrap();
-        let again = write(&directory, Audience::caller()).unwrap_err();
+        write(&directory.join("config.json"), Audience::Root).unwrap();
+        let again = write(&directory.join("config.json"), Audience::caller()).unwrap_err();
         let text = fs::read_to_string(directory.join("config.json")).unwrap();
         fs::remove_dir_all(&directory).unwrap();
         assert_eq!(again.to_string(), "File config.json exists. Remove it first");
@@ -154,17 +155,17 @@ mod tests {
         let directory = scratch("link");
         fs::create_dir(&directory).unwrap();
         std::os::unix::fs::symlink("elsewhere", directory.join("config.json")).unwrap();
-        let refused = write(&directory, Audience::Root);
+        let refused = write(&directory.join("config.json"), Audience::Root);
         let followed = directory.join("elsewhere").exists();
         fs::remove_dir_all(&directory).unwrap();
-        assert!(matches!(refused, Err(SpecError::Exists)));
+        assert!(matches!(refused, Err(SpecError::Exists(_))));
         assert!(!followed);
     }
 
     #[test]
     fn a_missing_directory_is_named() {
         let directory = scratch("missing");
-        let error = write(&directory, Audience::Root).unwrap_err().to_string();
+        let error = write(&directory.join("config.json"), Audience::Root).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot write {}/config.json: ", directory.display())), "{error}");
     }
 }

@@ -67,6 +67,11 @@ pub enum Lasts {
 }
 
 impl Class {
+    /// The groups that its processes are in.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        std::iter::once(&self.group).chain(&self.monitoring)
+    }
+
     /// The groups that are made for the container where they are not there, outermost first.
     pub fn makes(&self) -> impl Iterator<Item = &Group> {
         let own = (self.missing == Missing::Make && !self.group.is_root()).then_some(&self.group);
@@ -215,8 +220,13 @@ pub fn prepare(class: &Option<Class>, plan: &mut Plan) {
 
 /// After the birth, when only the sealed child has run.
 pub fn after_birth(class: &Option<Class>, plan: &mut Plan) {
-    let Some(class) = class else { return };
-    for group in std::iter::once(&class.group).chain(&class.monitoring) {
+    let groups: Vec<Group> = class.iter().flat_map(Class::groups).cloned().collect();
+    join(&groups, plan);
+}
+
+/// Before a newborn executes anything of the container.
+pub fn join(groups: &[Group], plan: &mut Plan) {
+    for group in groups {
         let why = "whatever comes from this process is born into its groups";
         plan.host(FEATURE, HostAction::JoinResctrlGroup { group: group.clone() }, why).at(PLACE);
     }

@@ -13,10 +13,11 @@ use crate::bundle::Bundle;
 use crate::cgroup::CgroupPath;
 use crate::cgroup::systemd::Unit;
 use crate::feature::{
-    affinity, io_priority, keyring, limits, lsm, process, procfs, scheduler, seccomp, terminal,
+    affinity, io_priority, keyring, limits, lsm, process, procfs, rdt, scheduler, seccomp, terminal,
 };
 use crate::plan::request::Request;
 use crate::plan::{HostAction, Phase, Plan, compile};
+use crate::resctrl::Group;
 use crate::state::ProcessId;
 
 /// The way into a container.
@@ -28,6 +29,8 @@ pub struct Door {
     pub kinds: u64,
     pub root: Root,
     pub cgroup: Entrance,
+    /// The groups of resctrl that the container is in.
+    pub groups: Vec<Group>,
 }
 
 /// How a program comes into the cgroup of a container.
@@ -95,6 +98,7 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
         let join = HostAction::JoinUnit { unit: unit.clone(), below: below.clone() };
         plan.host("cgroup", join, "limits hold before the first step inside");
     }
+    rdt::join(&door.groups, plan);
     limits::outside(&b.limits, &b.namespaces, plan);
     affinity::within_exec(&b.affinity, plan);
     let join = Operation::EnterContainer { container, kinds: door.kinds };

@@ -80,7 +80,8 @@ pub fn difference(asked: &str, schemata: &str, step: u64) -> Option<Difference> 
 pub fn line_for(like: &str, schemata: &str) -> Option<String> {
     let resource = Line::read(like)?.resource;
     let is_it = |text: &&str| Line::read(text).is_some_and(|line| line.resource == resource);
-    schemata.lines().find(is_it).map(|text| text.trim().to_owned())
+    // The kernel fills its columns with blanks.
+    schemata.lines().find(is_it).map(|text| text.replace(' ', ""))
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ fn entering(wish: &Wish, kinds: u64) -> Plan {
 
 fn entering_by(wish: &Wish, kinds: u64, cgroup: Entrance) -> Plan {
     let process = ProcessId { pid: 4711, started: 1 };
-    enter(&wish.bundle(), &wish.request, &Door { process, kinds, root: Root::OfNamespace, cgroup })
+    enter(
+        &wish.bundle(),
+        &wish.request,
+        &Door { process, kinds, root: Root::OfNamespace, cgroup, groups: Vec::new() },
+    )
 }
 
 /// An exec by an ordinary user, into a scope of his own systemd.

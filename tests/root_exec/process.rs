@@ -1,7 +1,10 @@
 //! What the command line or a file say of the program.
 
 use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
 
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::{Value, json};
 
 use super::world::{World, config};
@@ -174,5 +177,41 @@ fn what_confines_the_container_confines_what_a_file_describes() {
     }
     let policy = &bare["process"]["scheduler"]["policy"];
     assert_eq!((policy, &bare["process"]["nice"]), (&json!("SCHED_BATCH"), &json!(5)));
+    container.finish();
+}
+
+/// The descriptor that comes is of the program itself, seen from the host.
+#[test]
+fn a_descriptor_of_the_program_goes_to_the_caller() {
+    let Some(world) = World::new("a_descriptor_of_the_program_goes_to_the_caller") else { return };
+    let container = living(&world, |_| {});
+    let listener = UnixListener::bind(world.file("socket")).expect("a socket");
+    let (socket, pid) = (world.file("socket"), world.file("pid"));
+    let flags = ["--detach", "--pidfd-socket", socket.to_str().expect("UTF-8"), "--pid-file"];
+    let flags = [&flags[..], &[pid.to_str().expect("UTF-8")]].concat();
+    exec(&world, &flags, &["sleep", "1000000"]).ok();
+    let (stream, _) = listener.accept().expect("a connection");
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [0; 64];
+    let mut parts = [std::io::IoSliceMut::new(&mut bytes)];
+    recvmsg(&stream, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC).expect("a message");
+    let pidfd = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    let pidfd = pidfd.expect("a descriptor");
+    let told = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).expect("of the pidfd");
+    let number = told.lines().find_map(|line| line.strip_prefix("Pid:")).expect("a pid").trim();
+    assert_eq!(number, fs::read_to_string(&pid).expect("the number"));
+    container.finish();
+}
+
+#[test]
+fn a_cgroup_of_the_first_version_is_refused() {
+    let Some(world) = World::new("a_cgroup_of_the_first_version_is_refused") else { return };
+    let container = living(&world, |_| {});
+    let refused = exec(&world, &["--cgroup", "cpu,memory:/x"], &["true"]).exits(255);
+    assert!(refused.sentence().contains("is for cgroup v1"), "{}", refused.stderr);
     container.finish();
 }

@@ -250,3 +250,34 @@ fn a_machine_without_resctrl_is_told_so() {
         assert!(output.stderr.contains(words), "{}", output.stderr);
     }
 }
+
+#[test]
+fn a_program_that_enters_is_in_the_class() {
+    let test = "a_program_that_enters_is_in_the_class";
+    let Some(world) = World::new(test) else { return };
+    let Some(machine) = Machine::new(test, &world, Fake::new()) else { return };
+    machine.create("web", json!({ "memBwSchema": "MB:0=20", "enableMonitoring": true })).ok();
+    world.run(&["start", "web"]).ok();
+    machine.log();
+    machine.runtime().words(&["exec", "web", "/bin/true"]).run().ok();
+    assert_eq!(machine.log(), ["join web", "join web/mon_groups/web"]);
+    machine.delete("web");
+}
+
+#[test]
+fn an_update_changes_the_class() {
+    let test = "an_update_changes_the_class";
+    let Some(world) = World::new(test) else { return };
+    let Some(machine) = Machine::new(test, &world, Fake::new()) else { return };
+    machine.create("web", json!({ "memBwSchema": "MB:0=20", "l3CacheSchema": "L3:0=7f0" })).ok();
+    machine.log();
+    let update = |flags: &[&str]| machine.runtime().words(&["update", "web"]).words(flags).run();
+    update(&["--l3-cache-schema", "L3:0=f", "--mem-bw-schema", "MB:0=40"]).ok();
+    assert_eq!(machine.log(), ["schemata web L3:0=f", "schemata web MB:0=40"]);
+    // The second line is refused, and the first one taken back.
+    let before = machine.resctrl.files().line("web", "L3");
+    update(&["--l3-cache-schema", "L3:0=ff", "--mem-bw-schema", "MB:0=x"]).exits(1);
+    assert!(machine.log().contains(&"schemata web L3:0=ff".to_owned()), "it was written first");
+    assert_eq!(machine.resctrl.files().line("web", "L3"), before);
+    machine.delete("web");
+}
