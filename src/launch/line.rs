@@ -111,6 +111,12 @@ impl Line {
         sockets::send(host::borrowed(&self.socket), b"G", gift.map(host::borrowed))
     }
 
+    /// Is the other end closed? Then nobody is left who could say more than is in the socket.
+    pub fn is_closed(&self) -> bool {
+        let hang_up_only = PollFlags::empty();
+        poll(&mut [PollFd::new(&self.socket, hang_up_only)], Some(&Timespec::default())) == Ok(1)
+    }
+
     /// Sleeps until the other end is closed. What is said before stays in the socket: to be woken for each
     /// word would cost the child, which has to wake us, more than the word itself.
     fn await_hang_up(&self) {

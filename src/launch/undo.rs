@@ -22,6 +22,7 @@ const END: Duration = Duration::from_secs(10);
 impl Launch<'_> {
     /// Undoes everything, and makes one error of what happened.
     pub(super) fn fail(&mut self, index: usize, cause: Cause) -> Error {
+        let cause = self.not_of_a_lost_scope(cause);
         let failed_birth = self.newborn.as_ref().and_then(|born| born.newborn.failure());
         let cause = match (cause, failed_birth) {
             (Cause::Child(Ending::Silence), Some(errno)) => {

@@ -41,6 +41,19 @@ impl Launch<'_> {
         Ok(systemd.attach(unit, below, born.pid)?)
     }
 
+    /// systemd removes the scope of a process that has died, and a step that finds nothing there says little: what
+    /// the child said last says why.
+    pub(super) fn not_of_a_lost_scope(&mut self, cause: Cause) -> Cause {
+        let is_of_host = !matches!(cause, Cause::Child(_) | Cause::Other(_));
+        match &mut self.line {
+            Some(line) if self.unit.is_some() && is_of_host && line.is_closed() => match line.listen() {
+                failed @ Ending::Failed(_) => Cause::Child(failed),
+                _ => Cause::Child(Ending::Silence),
+            },
+            _ => cause,
+        }
+    }
+
     fn newborn_is_alive(&self) -> bool {
         let alive = |pidfd| crate_run_sys::process::readable_within(pidfd, Some(0)) == Ok(false);
         self.newborn.as_ref().is_some_and(|born| alive(crate_run_sys::host::borrowed(&born.pidfd)))
