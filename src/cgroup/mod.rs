@@ -12,7 +12,7 @@
 //! | who is in it, a signal to all of them | `members` |
 //! | take it down again | `remove` |
 //! | hand it to the user of the container | `delegate` |
-//! | who makes it | `driver` |
+//! | who makes it | `driver`; as a scope of systemd: `systemd` |
 //! | which devices may be used (eBPF) | `devices` |
 //!
 //! Everything below the cgroup mount is reached through directory descriptors. No path with `..` and no

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use crate_run_sys::{birth, host as sys, process};
 
+use crate::cgroup::systemd::{Manager, Systemd};
 use crate::cgroup::{CgroupPath, Hierarchy};
-use crate::feature::capabilities;
 use crate::feature::identity::writer;
+use crate::feature::{capabilities, cgroup};
 use crate::host::Host;
 
 const SIGKILL: u32 = 9;
@@ -35,6 +36,7 @@ pub fn doctor() -> String {
         }
         Err(error) => lines.add("cgroup v2", error.to_string()),
     }
+    lines.add("systemd", systemd(&host));
     let all = (1u64 << 41) - 1;
     let missing = capabilities::names(all & !host.capabilities());
     lines.add(
@@ -52,6 +54,17 @@ pub fn doctor() -> String {
         without_root(&host, &mut lines);
     }
     lines.0
+}
+
+/// Can `--systemd-cgroup` be used?
+fn systemd(host: &Host) -> String {
+    let manager = cgroup::manager(host);
+    match (host.has_systemd(), Systemd::open(manager), manager) {
+        (false, ..) => "not running: no --systemd-cgroup".to_owned(),
+        (true, Ok(_), Manager::System) => "answers: --systemd-cgroup can be used".to_owned(),
+        (true, Ok(_), Manager::User) => "the user's own answers: --systemd-cgroup can be used".to_owned(),
+        (true, Err(error), _) => format!("no --systemd-cgroup: {error}"),
+    }
 }
 
 fn user(host: &Host) -> String {

@@ -33,6 +33,8 @@ use crate::host::Host;
 use crate::plan::{HostAction, Plan};
 use crate::state::ContainerId;
 
+pub use unit::manager;
+
 const FEATURE: &str = "cgroup";
 
 /// Where the container runs, and who makes that place.

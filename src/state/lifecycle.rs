@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use oci_spec::runtime::Spec;
 
 use crate::bundle::Source;
+use crate::cgroup::systemd::SystemdError;
 use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy};
 use crate::error::Error;
 use crate::feature::cgroup::{self, ControlGroup};
@@ -219,7 +220,11 @@ fn forget_scope(source: Option<&Source>, id: &ContainerId) -> Result<(), Error> 
     let spec = source.map_or(&empty, |source| &source.spec);
     let group = cgroup::resolve(spec, id, Driver::Systemd, &host).ok().filter(|_| host.has_systemd());
     match group.as_ref().and_then(ControlGroup::unit) {
-        Some(unit) => scope::remove(unit, None, Claim::Asked { id: id.as_str() }),
+        Some(unit) => match scope::remove(unit, None, Claim::Asked { id: id.as_str() }) {
+            // Nobody to ask: then it is most likely that nobody was asked for a scope either.
+            Err(Error::Systemd(SystemdError::NoBus { .. } | SystemdError::NoAddress)) => Ok(()),
+            other => other,
+        },
         None => Ok(()),
     }
 }
