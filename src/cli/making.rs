@@ -63,9 +63,10 @@ pub fn store(global: &Global) -> Result<Store, Error> {
     Ok(Store::new(root))
 }
 
-/// Is this root, and if in a user namespace, then one who logged in as root (the rule of runc)?
+/// Is this root, and if in a user namespace, then one who logged in as root (the rule of runc)? Podman runs some
+/// commands with USER and some without.
 fn is_root_of_machine() -> bool {
-    let logged_in = || std::env::var_os("USER").is_none_or(|user| user == "root");
+    let logged_in = || std::env::var_os("USER").is_some_and(|user| user == "root");
     rustix::process::geteuid().is_root() && (logged_in() || !in_user_namespace())
 }
 

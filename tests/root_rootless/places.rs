@@ -16,6 +16,19 @@ fn the_directory_is_his_and_is_not_cleaned_up() {
     assert_eq!((status.mode() & 0o7777, status.uid()), (0o1700, ID));
 }
 
+/// Root of a user namespace is one of us still, whether or not the environment tells who that is.
+#[test]
+fn root_of_a_user_namespace_shares_the_directory() {
+    let Some(world) = World::new("root_of_a_user_namespace_shares_the_directory") else { return };
+    let user = User::new(&world);
+    user.starts("a", |_| {});
+    let inside = ["unshare", "-U", "-r", "-m"];
+    assert_eq!(user.within(&inside).words(&["list", "--quiet"]).run().ok().stdout, "a\n");
+    let unnamed = ["-u", "USER", "unshare", "-U", "-r", "-m"];
+    assert_eq!(user.within(&unnamed).words(&["list", "--quiet"]).run().ok().stdout, "a\n");
+    user.run(&["delete", "--force", "a"]).ok();
+}
+
 #[test]
 fn without_a_runtime_directory_one_must_be_named() {
     let Some(world) = World::new("without_a_runtime_directory_one_must_be_named") else { return };
