@@ -27,8 +27,8 @@ use crate::state::{Container, ProcessId, Record, Status};
 
 /// Adds or removes all mounts of the list, or none.
 ///
-/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has ended; what is wrong with the list;
-/// the mount that failed.
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has ended; what is wrong with the
+/// list; the mount that failed.
 pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error> {
     let (store, id) = (making::store(global)?, making::id(&mounts.id)?);
     let text = source::read(&mounts.file)?;

@@ -15,8 +15,8 @@ use crate::update::{compile, text};
 
 /// Changes the limits of a container that has not ended, all of them or none.
 ///
-/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when it has stopped or is still being made; what is wrong
-/// with what is asked for; the write that was refused.
+/// Errors: [`Error::NotFound`]; [`Error::WrongState`] when it has stopped or is still being made; what is
+/// wrong with what is asked for; the write that was refused.
 pub fn update(global: &Global, update: &Update, log: &Log) -> Result<i32, Error> {
     let (store, id) = (making::store(global)?, making::id(&update.id)?);
     let given = match &update.resources {

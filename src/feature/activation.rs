@@ -1,9 +1,9 @@
 //! # Sockets of a service manager
 //!
-//! A service manager that listens for a service hands it the sockets when it starts: descriptors from 3 on, and
-//! three variables that say so. When they are meant for the runtime (LISTEN_PID is its number), they are meant
-//! for the container's program: it gets the same descriptors, before those of `--preserve-fds`, with their
-//! names, and the number that it has itself, 1.
+//! A service manager that listens for a service hands it the sockets when it starts: descriptors from 3 on,
+//! and three variables that say so. When they are meant for the runtime (LISTEN_PID is its number), they are
+//! meant for the container's program: it gets the same descriptors, before those of `--preserve-fds`, with
+//! their names, and the number that it has itself, 1.
 //!
 //! `exec` hands nothing on, as in runc: what a service manager gives is for the service, not for what is
 //! started beside it.

@@ -1,7 +1,7 @@
 //! # Readiness: a service manager hears when the program is ready
 //!
-//! A service manager names a socket in NOTIFY_SOCKET and waits there for READY=1. The program must not have that
-//! socket: whoever may write to it can say much more, such as which process is the service. So it gets a
+//! A service manager names a socket in NOTIFY_SOCKET and waits there for READY=1. The program must not have
+//! that socket: whoever may write to it can say much more, such as which process is the service. So it gets a
 //! socket of its own at /run/notify, and the runtime passes on one line, READY=1.
 //!
 //! The directory of that socket lies beside the state of the container and is made with it; the socket itself

@@ -221,11 +221,11 @@ pub fn leave(rootfs: &Rootfs, exit: &Exit, plan: &mut Plan) {
         }
         Exit::Move { hidden } => {
             for path in hidden {
-                let why = "it shows the host whole; in sight of a mount namespace it would let one be mounted inside";
+                let why = "it shows the host whole, and would let a user namespace inside mount another one";
                 plan.child(FEATURE, Operation::HideHostMount { path: path.text() }, why);
             }
-            let why = "pivot_root was not wanted; the host's tree stays below, and only CAP_SYS_ADMIN keeps a program \
-                       from taking the root off it";
+            let why = "worse than pivot_root, which was not wanted: the host's tree stays below, and who has \
+                       CAP_SYS_ADMIN can take the root off it";
             plan.child(FEATURE, Operation::MoveRoot {}, why).at("/root/path");
         }
     }

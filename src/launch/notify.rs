@@ -1,8 +1,9 @@
 //! Passing on that the program is ready (sd_notify(3)).
 //!
-//! Of what the program says only the line READY=1 goes on, so it cannot speak of other processes than its own.
-//! In the foreground the runtime stays what the service manager watches. A command that returns adds MAINPID=,
-//! and waits until the manager has read that: it asks who has sent a message, and must find us (BARRIER=1).
+//! Of what the program says only the line READY=1 goes on, so it cannot speak of other processes than its
+//! own. In the foreground the runtime stays what the service manager watches. A command that returns adds
+//! MAINPID=, and waits until the manager has read that: it asks who has sent a message, and must find us
+//! (BARRIER=1).
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;

@@ -1,9 +1,11 @@
 //! The order of `mounts add` and `mounts remove`, on one page: mounts of a container that runs already.
 //!
-//! As at `create`, the runtime clones the trees of the host before anybody sees them, and the child looks up the
-//! targets inside. The child enters the container as that of an `exec` does, but for the pid namespace: there it
-//! never appears. It executes nothing, and ends when the mounts are in place; when one of them fails, it takes
-//! back the others.
+//! As at `create`, the runtime clones the trees of the host before anybody sees them, and the child looks up
+//! the targets inside. The child enters the container as that of an `exec` does, but for the pid namespace:
+//! there it never appears. It executes nothing, and ends when the mounts are in place; when one of them
+//! fails, it takes back the others.
+//!
+//! The runtime has no step after the birth: whatever fails then fails in the child, which can take it back.
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;

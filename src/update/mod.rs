@@ -11,12 +11,12 @@
 //! | carrying it out, and taking it back when a change fails | `perform` |
 //! | what a file of the cgroup must be told to be as it was | `restore` |
 //!
-//! The files and their values are those of `create` (`crate::cgroup::limits`). Device rules are never touched:
-//! others, such as hooks, may have added to them meanwhile. A cgroup counts memory and swap apart, so a new
-//! limit on memory leaves the amount of swap as it is.
+//! The files and their values are those of `create` (`crate::cgroup::limits`). Device rules are never
+//! touched: others, such as hooks, may have added to them meanwhile. A cgroup counts memory and swap apart,
+//! so a new limit on memory leaves the amount of swap as it is.
 //!
-//! Order: what could be refused without an effect, then what gives the cgroup its files, then the limits in the
-//! order of `create`, and the saved configuration last: it says what holds.
+//! Order: what could be refused without an effect, then what gives the cgroup its files, then the limits in
+//! the order of `create`, and the saved configuration last: it says what holds.
 //!
 //! OCI: config-linux.md, "Control Groups". Kernel: cgroup-v2.rst; resctrl.rst.
 
@@ -54,8 +54,8 @@ pub struct Change {
 pub enum Action {
     /// Refuses limits below what the cgroup holds already.
     CheckMemoryUse(MemoryCheck),
-    /// Enables the controllers on the way to the cgroup that these limits need. Nothing takes that back: other
-    /// cgroups may use them by then.
+    /// Enables the controllers on the way to the cgroup that these limits need. Nothing takes that back:
+    /// other cgroups may use them by then.
     EnableControllers(Vec<Setting>),
     /// Tells systemd of the limits that it writes itself. Taken back by telling it the old values.
     TellSystemd { unit: Unit, settings: Vec<Setting> },

@@ -1,7 +1,7 @@
 //! What is written to a file of a cgroup so that it says again what it said before.
 //!
-//! Most files hold one value, which can be written as it is read. Some hold a line for each device, and a write
-//! changes one of them; a device that had no line gets the value that stands for none.
+//! Most files hold one value, which can be written as it is read. Some hold a line for each device, and a
+//! write changes one of them; a device that had no line gets the value that stands for none.
 //!
 //! Kernel: cgroup-v2.rst, "Format" and "IO Interface Files".
 

@@ -52,7 +52,8 @@ fn what_is_absent_is_not_written_and_stays_saved() {
 
 #[test]
 fn zeros_and_nulls_and_empty_lists_ask_for_nothing() {
-    let text = r#"{"memory": {"limit": 0, "swap": null}, "cpu": {"shares": 0, "quota": 0, "cpus": ""}, "blockIO": {}}"#;
+    let text = r#"{"memory": {"limit": 0, "swap": null}, "blockIO": {},
+        "cpu": {"shares": 0, "quota": 0, "cpus": ""}}"#;
     assert!(updated(json!({}), text).expect("nothing wrong").changes.is_empty());
 }
 

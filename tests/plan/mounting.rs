@@ -51,6 +51,14 @@ fn the_child_stays_out_of_sight_and_ends() {
         assert_eq!(kinds, Some(flag::MOUNT | flag::NETWORK));
         let last = plan.steps.last().map(|step| &step.action);
         assert_eq!(last, Some(&Action::Child(Operation::End {})));
+        let birth =
+            |step: &crate_run::plan::Step| matches!(step.action, Action::Host(HostAction::GiveBirth { .. }));
+        let last_of_host = plan.steps.iter().rposition(|step| matches!(step.action, Action::Host(_)));
+        assert_eq!(
+            last_of_host,
+            plan.steps.iter().position(birth),
+            "only the child can take back what it has done"
+        );
         let lasting = |step: &crate_run::plan::Step| {
             matches!(step.action, Action::Host(HostAction::ReserveId | HostAction::RecordIntent))
         };

@@ -59,8 +59,8 @@ fn the_root_cannot_be_taken_off_without_powers() {
     assert!(said.ends_with("/bin/busybox\n"), "{said}");
 }
 
-/// In a new user namespace a procfs can be mounted only where a whole one is in sight already, be it below the
-/// root (mount_namespaces(7)). That of the container is not whole, for something is masked in it.
+/// In a new user namespace a procfs can be mounted only where a whole one is in sight already, be it below
+/// the root (mount_namespaces(7)). That of the container is not whole, for something is masked in it.
 #[test]
 fn no_whole_view_of_the_host_is_left_below() {
     let Some(world) = World::new("no_whole_view_of_the_host_is_left_below") else { return };

@@ -1,11 +1,12 @@
-//! `crate-run mounts add` and `mounts remove`: what a container that runs gets and loses, all of it or nothing,
-//! and never anything outside its root.
+//! `crate-run mounts add` and `mounts remove`: what a container that runs gets and loses, all of it or
+//! nothing, and never anything outside its root.
 
 #[path = "../world/mod.rs"]
 mod world;
 
 mod attacks;
 mod changes;
+mod faults;
 mod refused;
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! `crate-run update`: what is asked for arrives in the kernel, everything else stays, and a change that fails
-//! takes the others with it.
+//! `crate-run update`: what is asked for arrives in the kernel, everything else stays, and a change that
+//! fails takes the others with it.
 
 #[path = "../world/mod.rs"]
 mod world;

@@ -1,8 +1,8 @@
 //! Mounts of a container that runs already: attached or detached, all of them or none.
 //!
-//! A mount that was found or made is detached by its descriptor, so nobody can put another one in its place. The
-//! kernel takes a path for that: the way leads through our own /proc/self/fd of the host, opened before we went
-//! inside, where no path of the container's can be trusted.
+//! A mount that was found or made is detached by its descriptor, so nobody can put another one in its place.
+//! The kernel takes a path for that: the way leads through our own /proc/self/fd of the host, opened before
+//! we went inside, where no path of the container's can be trusted.
 
 use core::ffi::CStr;
 

@@ -12,7 +12,7 @@ pub struct Update {
     #[arg(value_name = "ID")]
     pub id: String,
 
-    /// Take linux.resources, whole or in part, from FILE, or from standard input for -; other flags are ignored
+    /// Take linux.resources, whole or in part, from FILE or, for -, standard input; no other flag counts then
     #[arg(long, short, value_name = "FILE")]
     pub resources: Option<PathBuf>,
 

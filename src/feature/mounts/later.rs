@@ -1,7 +1,7 @@
 //! Mounts that come when the container runs already.
 //!
-//! What shows a namespace is made with the container, by a process that stands in it; and what the image has to
-//! say (tmpcopyup) or what is there already (remount) is the container's by now.
+//! What shows a namespace is made with the container, by a process that stands in it; and what the image has
+//! to say (tmpcopyup) or what is there already (remount) is the container's by now.
 
 use crate_run_plan::Operation;
 use crate_run_plan::operation::MOST_LATER;
@@ -32,8 +32,8 @@ pub fn later_findings(mounts: &[Mount], namespaces: &Namespaces) -> Vec<Finding>
     found
 }
 
-/// The kernel locks what a new mount namespace of another user namespace inherits, and nothing that comes later
-/// (mount_namespaces(7)).
+/// The kernel locks what a new mount namespace of another user namespace inherits, and nothing that comes
+/// later (mount_namespaces(7)).
 fn lock_finding(mount: &Mount) -> Option<Finding> {
     let is_bind = matches!(mount.kind, Kind::Bind { .. });
     let read_only = (mount.options.attributes() | mount.options.tree_set) & attribute::RDONLY != 0;
