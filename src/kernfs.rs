@@ -85,8 +85,8 @@ impl Directory {
         if written == bytes.len() { Ok(()) } else { Err(Errno::IO) }
     }
 
-    /// May this user write to the file `name` in this directory, or with `.` make entries in it? Also where the
-    /// mount is read-only, he may not.
+    /// May this user write to the file `name` in this directory, or with `.` make entries in it? Also where
+    /// the mount is read-only, he may not.
     pub fn is_writable(&self, name: &str) -> bool {
         let access = if name == "." { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK };
         rustix::fs::accessat(&self.0, name, access, AtFlags::EACCESS).is_ok()

@@ -79,8 +79,8 @@ impl Hierarchy {
     }
 
     /// May this user make the cgroup at `path`, and let a process be born in it, who himself is in `own`?
-    /// Besides the directory it takes `cgroup.procs` of the nearest common ancestor (cgroup-v2.rst, "Delegation
-    /// Containment").
+    /// Besides the directory it takes `cgroup.procs` of the nearest common ancestor (cgroup-v2.rst,
+    /// "Delegation Containment").
     pub fn may_make(&self, path: &CgroupPath, own: &str) -> bool {
         let above = std::iter::successors(path.parent(), CgroupPath::parent);
         let mut above = above.map(|level| level.relative().to_owned()).chain([String::new()]);

@@ -100,7 +100,8 @@ fn user_namespaces() -> String {
             "a user may make them".to_owned()
         }
         Err(errno) => format!(
-            "a user may not make them ({errno}): see user.max_user_namespaces, kernel.unprivileged_userns_clone"
+            "a user may not make them ({errno}): see user.max_user_namespaces, \
+             kernel.unprivileged_userns_clone"
         ),
     }
 }

@@ -50,8 +50,8 @@ pub fn store(global: &Global) -> Result<Store, Error> {
         }
         (None, None) if !rustix::process::geteuid().is_root() => {
             return Err(Error::Usage(
-                "there is no place for the state of containers: XDG_RUNTIME_DIR is not set, as it is where a user \
-                 logs in; set it, or give --root DIR"
+                "there is no place for the state of containers: XDG_RUNTIME_DIR is not set, as it is where a \
+                 user logs in; set it, or give --root DIR"
                     .to_owned(),
             ));
         }
@@ -63,8 +63,8 @@ pub fn store(global: &Global) -> Result<Store, Error> {
     Ok(Store::new(root))
 }
 
-/// Is this root, and if in a user namespace, then one who logged in as root (the rule of runc)? Podman runs some
-/// commands with USER and some without.
+/// Is this root, and if in a user namespace, then one who logged in as root (the rule of runc)? Podman runs
+/// some commands with USER and some without.
 fn is_root_of_machine() -> bool {
     let logged_in = || std::env::var_os("USER").is_some_and(|user| user == "root");
     rustix::process::geteuid().is_root() && (logged_in() || !in_user_namespace())

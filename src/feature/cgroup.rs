@@ -122,9 +122,9 @@ pub fn permitted(spec: &Spec, driver: Driver, host: &Host) -> Driver {
     }
 }
 
-/// Where the cgroup lies for a runtime that stands in `own`. Without a word in the configuration that is beside
-/// the runtime, or where a user was handed nothing but his own cgroup, in that: it can hold no limits, for it has
-/// the runtime in it, but what belongs to the container is known, and can be frozen and killed.
+/// Where the cgroup lies for a runtime that stands in `own`. Without a word in the configuration that is
+/// beside the runtime, or where a user was handed nothing but his own cgroup, in that: it can hold no limits,
+/// for it has the runtime in it, but what belongs to the container is known, and can be frozen and killed.
 fn place_at(wanted: &str, id: &str, own: &str, host: &Host) -> Result<CgroupPath, Vec<Finding>> {
     let beside = CgroupPath::resolve(wanted, id, own)?;
     if !wanted.is_empty() || may_filter(host) {

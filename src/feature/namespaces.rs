@@ -213,8 +213,8 @@ pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Findin
     }
     if !host.powers.administers && !namespaces.has(flag::USER) {
         let message = "an ordinary user makes containers in a user namespace, and this one has none";
-        let cure = "add {\"type\": \"user\"} with linux.uidMappings and gidMappings: `crate-run spec --rootless` \
-                    writes them, crate-run doctor tells which ids are yours; or start crate-run as root";
+        let cure = "add {\"type\": \"user\"} with linux.uidMappings and gidMappings (`crate-run spec --rootless` \
+                    writes them, `crate-run doctor` tells which ids are yours), or start crate-run as root";
         found.push(Finding::error(list.clone(), message).cure(cure));
     }
     if !namespaces.makes(flag::MOUNT) {

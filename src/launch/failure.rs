@@ -165,8 +165,8 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
     let Action::Host(action) = action else { return "" };
     match (action, errno) {
         (HostAction::GiveBirth { .. }, Errno::EPERM) => {
-            "is this inside another container? It must allow clone3(2) with new namespaces. As an ordinary user: \
-             does the machine let users make them (sysctl kernel.unprivileged_userns_clone, \
+            "is this inside another container? It must allow clone3(2) with new namespaces. As an ordinary \
+             user: does the machine let users make them (sysctl kernel.unprivileged_userns_clone, \
              kernel.apparmor_restrict_unprivileged_userns)?"
         }
         (HostAction::GiveBirth { .. } | HostAction::MakeNetwork, Errno::ENOSPC | Errno::EUSERS) => {
@@ -201,7 +201,8 @@ fn host_cure(action: &Action, errno: Errno) -> &'static str {
             "this kind of interface may belong to its network namespace for good"
         }
         (HostAction::SetOomScore { .. } | HostAction::WriteTimeOffsets { .. }, Errno::EACCES) => {
-            "an ordinary user can do this only where root of the container is himself: map containerID 0 to the own id"
+            "an ordinary user can do this only where root of the container is himself: map containerID 0 \
+             to the own id"
         }
         (HostAction::SetOomScore { .. }, _) => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
         (HostAction::SetLimit { .. }, Errno::EPERM) => "raising a hard limit takes CAP_SYS_RESOURCE",
@@ -245,18 +246,19 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
             "sysfs needs a network namespace of the container's own user namespace; bind mount /sys instead"
         }
         (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"proc" => {
-            "in a user namespace proc can be mounted only with a new pid namespace, and where nothing lies on the \
-             host's /proc: bind mount /proc instead"
+            "in a user namespace proc can be mounted only with a new pid namespace, and where nothing lies \
+             on the host's /proc: bind mount /proc instead"
         }
         (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"mqueue" => {
             "mqueue shows an ipc namespace: add {\"type\": \"ipc\"}, or bind mount /dev/mqueue instead"
         }
         (Op::MountNew { filesystem, .. }, Errno::EPERM) if filesystem.as_c_str() == c"cgroup2" => {
-            "cgroup2 shows a cgroup namespace: add {\"type\": \"cgroup\"}, or bind mount /sys/fs/cgroup instead"
+            "cgroup2 shows a cgroup namespace: add {\"type\": \"cgroup\"}, or bind mount /sys/fs/cgroup \
+             instead"
         }
         (Op::MountNew { .. }, Errno::EPERM) => {
-            "in a user namespace only filesystems without a disk can be mounted (proc, sysfs, tmpfs, devpts, mqueue, \
-             cgroup2, overlay, fuse): mount it beforehand, and bind mount it"
+            "in a user namespace only filesystems without a disk can be mounted (proc, sysfs, tmpfs, devpts, \
+             mqueue, cgroup2, overlay, fuse): mount it beforehand, and bind mount it"
         }
         (Op::MountNew { filesystem, .. }, Errno::EINVAL) if filesystem.as_c_str() == c"devpts" => {
             "does the user namespace map the group that the option gid= names?"
@@ -270,16 +272,13 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         (Op::MountNew { .. } | Op::MountTree { .. }, Errno::EROFS) => {
             "the mount point is missing, and the filesystem it belongs to is read-only: make it in the image"
         }
-        (Op::MountLocked { .. } | Op::CloneFile { .. }, Errno::EACCES) => {
-            "root of the container is another user outside, who may not reach it: see the modes of the directories \
-             on the way"
+        (Op::MountLocked { .. } | Op::CloneFile { .. } | Op::AttachLockedRoot { .. }, Errno::EACCES) => {
+            "root of the container is another user outside, who may not reach it: see the modes of the \
+             directories on the way"
         }
         (Op::MountLocked { .. }, Errno::EINVAL) if call == Call::OpenTree => {
-            "other mounts lie below the source and must stay where they are: use rbind, or a directory without them"
-        }
-        (Op::AttachLockedRoot { .. }, Errno::EACCES) => {
-            "root of the container is another user outside, who may not reach it: see the modes of the directories \
-             on the way"
+            "other mounts lie below the source and must stay where they are: use rbind, or a directory \
+             without them"
         }
         (Op::MountLocked { .. }, _) if call == Call::Check => {
             "leave out the words that clear it (rw, suid, dev, exec) or change its access times"

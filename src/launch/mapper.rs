@@ -1,7 +1,7 @@
 //! newuidmap(1) and newgidmap(1): who writes the id maps that an ordinary user may not write.
 //!
-//! They get their power from the file they are, and check by themselves what this user may map. Nothing of the
-//! environment is for them. The newborn waits meanwhile, so they have a deadline.
+//! They get their power from the file they are, and check by themselves what this user may map. Nothing of
+//! the environment is for them. The newborn waits meanwhile, so they have a deadline.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

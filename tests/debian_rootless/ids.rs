@@ -30,8 +30,8 @@ fn subordinate_ids_are_mapped_by_the_helpers() -> Checked {
     Ok(())
 }
 
-/// Nobody of the container is the user himself: its root is a subordinate id, whom the user signals and enters as
-/// the owner of the user namespace.
+/// Nobody of the container is the user himself: its root is a subordinate id, whom the user signals and
+/// enters as the owner of the user namespace.
 #[test]
 fn root_of_the_container_can_be_a_subordinate_id() -> Checked {
     let bundle = Bundle::new("subordinate")?;

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::user::{ID, User, set};
 use crate::world::{CGROUPS, World, eventually};
 
-/// A part of the hierarchy that belongs to the user (cgroups(7), "Cgroup delegation"), and this process in it.
+/// A part of the hierarchy that belongs to the user (cgroups(7), "Cgroup delegation"), and this process in
+/// it.
 struct Delegated {
     place: PathBuf,
     former: PathBuf,
@@ -144,9 +145,10 @@ fn without_one_nothing_is_limited_and_nothing_may_be_asked_for() {
     user.run(&["delete", "--force", "a"]).ok();
     user.configure(|config| config["linux"]["resources"] = json!({ "pids": { "limit": 8 } }));
     let reason = "the container gets no cgroup of its own (this user may not make one here)";
-    user.run(&["run", "a"]).finds(&format!("this limit cannot hold: {reason}"), "/linux/resources/pids/limit").helps(
-        "leave it out, let systemd make the cgroup (--systemd-cgroup), or start crate-run in one that is yours \
-         (systemd-run --user --scope --property Delegate=yes)",
+    let refused = user.run(&["run", "a"]);
+    refused.finds(&format!("this limit cannot hold: {reason}"), "/linux/resources/pids/limit").helps(
+        "leave it out, let systemd make the cgroup (--systemd-cgroup), or start crate-run in one that is \
+         yours (systemd-run --user --scope --property Delegate=yes)",
     );
     user.configure(|config| config["linux"]["cgroupsPath"] = json!("/a"));
     user.run(&["run", "a"])

@@ -37,7 +37,8 @@ fn other_ids_take_helpers() {
     let Some(world) = World::new("other_ids_take_helpers") else { return };
     let user = User::new(&world);
     let more = json!([
-        { "containerID": 0, "hostID": ID, "size": 1 }, { "containerID": 1, "hostID": 900_000_000, "size": 65536 }
+        { "containerID": 0, "hostID": ID, "size": 1 },
+        { "containerID": 1, "hostID": 900_000_000, "size": 65536 }
     ]);
     user.configure(|config| set(config, "/linux/uidMappings", more));
     let path = user.home.join("bin");

@@ -33,8 +33,8 @@ fn root_of_a_user_namespace_shares_the_directory() {
 fn without_a_runtime_directory_one_must_be_named() {
     let Some(world) = World::new("without_a_runtime_directory_one_must_be_named") else { return };
     let user = User::new(&world);
-    let sentence = "there is no place for the state of containers: XDG_RUNTIME_DIR is not set, as it is where a user \
-                    logs in; set it, or give --root DIR";
+    let sentence = "there is no place for the state of containers: XDG_RUNTIME_DIR is not set, as it is \
+                    where a user logs in; set it, or give --root DIR";
     for directory in ["", "relative"] {
         user.runtime().variable("XDG_RUNTIME_DIR", directory).words(&["list"]).run().fails(sentence);
     }

@@ -14,8 +14,8 @@ use serde_json::json;
 use crate::user::{ID, User, set};
 use crate::world::World;
 
-/// A socket to which the user may connect. The descriptor that arrives there comes out of the thread, with what
-/// the kernel calls the file behind it.
+/// A socket to which the user may connect. The descriptor that arrives there comes out of the thread, with
+/// what the kernel calls the file behind it.
 fn listens(user: &User, name: &str) -> (PathBuf, JoinHandle<(OwnedFd, String)>) {
     let path = user.home.join(name);
     let socket = UnixListener::bind(&path).expect("a socket");
@@ -66,8 +66,8 @@ fn a_pidfd_goes_to_its_socket() {
     user.run(&["delete", "--force", "a"]).ok();
 }
 
-/// To take it from the container's process is the right of who has made its user namespace. An agent that hangs
-/// up answers with ENOSYS (seccomp_unotify(2)).
+/// To take it from the container's process is the right of who has made its user namespace. An agent that
+/// hangs up answers with ENOSYS (seccomp_unotify(2)).
 #[test]
 fn a_listener_goes_to_the_agent() {
     let Some(world) = World::new("a_listener_goes_to_the_agent") else { return };

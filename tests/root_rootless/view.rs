@@ -117,8 +117,8 @@ fn files_belong_to_the_user() {
     assert_eq!((status.uid(), status.gid()), (ID, ID));
 }
 
-/// Where something lies on the host's /proc, as in a container that masks parts of it, the kernel lets nobody in
-/// a user namespace see beneath.
+/// Where something lies on the host's /proc, as in a container that masks parts of it, the kernel lets nobody
+/// in a user namespace see beneath.
 #[test]
 fn a_covered_proc_cannot_be_mounted_anew() {
     let Some(world) = World::new("a_covered_proc_cannot_be_mounted_anew") else { return };

@@ -15,8 +15,8 @@ use crate::feature::namespaces;
 use crate::host::Host;
 
 /// How a user gets a cgroup of his own.
-const DELEGATION: &str = "leave it out, let systemd make the cgroup (--systemd-cgroup), or start crate-run in \
-                          one that is yours (systemd-run --user --scope --property Delegate=yes)";
+const DELEGATION: &str = "leave it out, let systemd make the cgroup (--systemd-cgroup), or start crate-run \
+                          in one that is yours (systemd-run --user --scope --property Delegate=yes)";
 
 /// What of `spec` cannot hold; `reason` says why there is no cgroup.
 pub fn findings(spec: &Spec, reason: &str) -> Vec<Finding> {

@@ -1,10 +1,11 @@
-//! Who writes the id maps of a new user namespace (user_namespaces(7), "Defining user and group ID mappings").
+//! Who writes the id maps of a new user namespace (user_namespaces(7), "Defining user and group ID
+//! mappings").
 //!
-//! Whoever has CAP_SETUID and CAP_SETGID writes any map. Everybody may map his own user and group, each to one
-//! id; for the group, setgroups(2) must be denied first, or the map would be a way out of a group that is
+//! Whoever has CAP_SETUID and CAP_SETGID writes any map. Everybody may map his own user and group, each to
+//! one id; for the group, setgroups(2) must be denied first, or the map would be a way out of a group that is
 //! denied access. Any other map of an ordinary user takes newuidmap(1) and newgidmap(1), which look into
-//! /etc/subuid and /etc/subgid for what the administrator has given him. They are looked for in PATH, as other
-//! runtimes do: they gain their power from the file they are, never from us.
+//! /etc/subuid and /etc/subgid for what the administrator has given him. They are looked for in PATH, as
+//! other runtimes do: they gain their power from the file they are, never from us.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -143,7 +144,8 @@ fn helper_finding(kind: &Kind, own: u32) -> Option<Finding> {
         }
         Some(path) if !gains_power(&path) => {
             let message = format!(
-                "{} is neither setuid root nor has it file capabilities: it cannot map other {word}s than one's own",
+                "{} is neither setuid root nor has it file capabilities: it cannot map other {word}s than \
+                 one's own",
                 path.display()
             );
             (message, format!("let root reinstall its package, {only_own}"))
@@ -184,8 +186,8 @@ fn range_findings(kind: &Kind, lines: &[Line], own: u32, user: u32) -> Vec<Findi
     lines.map(refused).collect()
 }
 
-/// The file of subordinate ids (subuid(5)); empty when there is none. `None` where the name service knows more
-/// than the file (nsswitch.conf(5), subid).
+/// The file of subordinate ids (subuid(5)); empty when there is none. `None` where the name service knows
+/// more than the file (nsswitch.conf(5), subid).
 fn subordinate(file: &str) -> Option<String> {
     let services = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let elsewhere = |line: &str| {

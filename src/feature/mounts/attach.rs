@@ -58,8 +58,8 @@ fn one(mount: &Mount, tree: Option<Slot>, rootfs: &Rootfs, namespaces: &Namespac
                 format!("{source} of the host appears at {}, with what the host has locked", mount.target);
             let change = tree_change(&mount.options, rootfs);
             let step = plan.child(FEATURE, locked(mount, (source, *link, *depth), &change), why);
-            // Root inside may not be let through to the source; the host's own clone, if it may make one, has no
-            // locks.
+            // Root inside may not be let through to the source; the host's own clone, if it may make one, has
+            // no locks.
             step.alternative = attach;
             step
         }

@@ -13,8 +13,8 @@ use crate::plan::TreeChange;
 
 /// The tree of the host that takes the place of a new filesystem. A sysfs shows a network namespace, a proc a
 /// pid namespace, an mqueue an ipc namespace and a cgroup2 a cgroup namespace; who has no power over that
-/// namespace may not mount it (sysfs(5), cgroup_namespaces(7)), as happens in a user namespace. The host's tree
-/// shows just the same.
+/// namespace may not mount it (sysfs(5), cgroup_namespaces(7)), as happens in a user namespace. The host's
+/// tree shows just the same.
 ///
 /// A cgroup namespace may also be one that was joined and belongs to others, or cgroup v1 may be in the way:
 /// then the directory of the container's own cgroup shows what its namespace would.
