@@ -12,10 +12,10 @@ export CRATE_RUN_FIXTURES := $(abspath $(FIXTURES))
 CONTROLLERS := memory cpu pids
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build man completions install rootfs run run-vm test test-host test-engines clauses as-root oracle lint bench bench-engines fuzz clean
+.PHONY: help setup build man completions install rootfs run run-vm test test-host test-cgroup-v1 test-engines clauses as-root oracle lint bench bench-engines fuzz clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the other targets need (Debian and Ubuntu packages, Rust targets)
 	@.ci/setup
@@ -68,6 +68,11 @@ test: build rootfs ## run every test; those that need root or cgroup v2 run in t
 test-host: as-root build rootfs ## run the tests that need root on this host (as root)
 	@tests/machine/root-tests host
 
+test-cgroup-v1: as-root rootfs ## the same for the feature cgroup-v1, on a host of cgroup v1 (as root)
+	cargo test --package crate-run --features cgroup-v1 --lib -- cgroup:: feature::mounts::
+	cargo build --package crate-run --features cgroup-v1 --target $(MUSL)
+	@CRATE_RUN_BIN=$(abspath $(TARGET))/$(MUSL)/debug/crate-run tests/machine/root-tests v1
+
 test-engines: build rootfs ## run crate-run under real engines and systemd, in a Debian machine (root builds it)
 	@.ci/setup engines
 	@$(SUDO) env PATH="$$PATH" CARGO_TARGET_DIR="$(abspath $(TARGET))" tests/machine/debian build
@@ -90,6 +95,7 @@ lint: ## formatting, clippy, documentation, and whether it compiles for aarch64
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package crate-run --all-targets --features cgroup-v1 -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 	cargo check --workspace --target aarch64-unknown-linux-musl
 

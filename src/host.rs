@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use crate_run_sys::credentials;
 use crate_run_sys::namespaces::flag;
 
+#[cfg(feature = "cgroup-v1")]
+use crate::cgroup::v1;
+use crate::cgroup::v1::Bound;
 use crate::feature::namespaces::{file_of, open_of_kind};
 use crate::netlink::{self, Link};
 use crate::resctrl;
@@ -47,6 +50,9 @@ pub struct Host {
     resctrl: OnceCell<Option<PathBuf>>,
     /// Is systemd the first process; looked up when a configuration first wants it.
     systemd: OnceCell<bool>,
+    /// The hierarchies of cgroup v1.
+    #[cfg(feature = "cgroup-v1")]
+    bound: OnceCell<Vec<Bound>>,
 }
 
 impl Host {
@@ -68,6 +74,8 @@ impl Host {
             modules: modules(),
             resctrl: OnceCell::new(),
             systemd: OnceCell::new(),
+            #[cfg(feature = "cgroup-v1")]
+            bound: OnceCell::new(),
         }
     }
 
@@ -86,6 +94,8 @@ impl Host {
             modules: vec!["apparmor", "selinux"],
             resctrl: Some("/sys/fs/resctrl".into()).into(),
             systemd: true.into(),
+            #[cfg(feature = "cgroup-v1")]
+            bound: Vec::new().into(),
         }
     }
 
@@ -107,6 +117,18 @@ impl Host {
     /// Was this machine booted by systemd (sd_booted(3))?
     pub fn has_systemd(&self) -> bool {
         *self.systemd.get_or_init(|| Path::new("/run/systemd/system").is_dir())
+    }
+
+    /// The hierarchies of cgroup v1 beside cgroup2, each with the controllers that are bound to it.
+    #[cfg(feature = "cgroup-v1")]
+    pub fn bound(&self) -> &[Bound] {
+        self.bound.get_or_init(v1::hierarchies::find)
+    }
+
+    /// None: this build does not drive cgroup v1.
+    #[cfg(not(feature = "cgroup-v1"))]
+    pub fn bound(&self) -> &[Bound] {
+        &[]
     }
 
     /// Capabilities that a container can be given, one bit each.

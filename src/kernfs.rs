@@ -29,6 +29,12 @@ impl Directory {
         retry_on_intr(|| rustix::fs::open(path, directory_flags(), Mode::empty())).map(Self)
     }
 
+    /// The top of a mount that is attached nowhere (fsmount(2)).
+    #[cfg(feature = "cgroup-v1")]
+    pub fn of_mount(mount: &OwnedFd) -> Result<Self> {
+        retry_on_intr(|| rustix::fs::openat(mount, ".", directory_flags(), Mode::empty())).map(Self)
+    }
+
     /// The directory at `relative`, one or more names below this one; an empty path is this one.
     pub fn beneath(&self, relative: &str) -> Result<Self> {
         let path = if relative.is_empty() { "." } else { relative };

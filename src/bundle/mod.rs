@@ -110,7 +110,7 @@ impl Bundle {
         let (Some(cgroup), Some(rootfs), false) = (group, rootfs, found.iter().any(is_error)) else {
             return Err(source.error(found));
         };
-        let mounts = mounts::resolve(spec, directory, &cgroup.shown());
+        let mounts = mounts::resolve(spec, directory, &cgroup);
         let identity = identity::resolve(spec, &namespaces).on(host, real_maps.as_ref());
         let process = process::resolve(spec).without_those_of_caller(request);
         let environment = process::added_environment(spec, &rootfs, identity.uid);

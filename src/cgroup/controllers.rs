@@ -215,7 +215,12 @@ fn why_absent(controller: &str, table: &str, top: Top) -> String {
             format!("the kernel was started without it (cgroup_disable={v1_name})")
         }
         Some([_, hierarchy, ..]) if *hierarchy != "0" => {
-            format!("it is bound to cgroup v1 as {v1_name} (hierarchy {hierarchy} in /proc/cgroups)")
+            let built = if cfg!(feature = "cgroup-v1") {
+                ""
+            } else {
+                ", and this crate-run was built without cgroup-v1"
+            };
+            format!("it is bound to cgroup v1 as {v1_name} (hierarchy {hierarchy} in /proc/cgroups){built}")
         }
         _ if top == Top::Namespace => {
             "the cgroup that holds this cgroup namespace does not give it to its children".to_owned()

@@ -78,12 +78,11 @@ impl CgroupError {
     /// What usually mends it, as a sentence without a full stop.
     pub fn cure(&self) -> Option<&'static str> {
         match self {
-            Self::NoHierarchy { .. } => Some(
-                "mount cgroup2 at /sys/fs/cgroup; systemd does so with systemd.unified_cgroup_hierarchy=1",
-            ),
+            Self::NoHierarchy { .. } => Some(UNIFY),
             Self::Directory { source, .. } => permission_cure(source),
             Self::Read { .. } | Self::Signal { .. } => None,
             Self::Write { file, source, .. } => write_cure(file, source),
+            Self::ControllerAbsent { why, .. } if why.contains("cgroup v1") => Some(UNIFY),
             Self::ControllerAbsent { .. } => {
                 Some("leave the limit out, or give the controller to cgroup v2 (see cgroups(7))")
             }
@@ -110,6 +109,14 @@ impl CgroupError {
     }
 }
 
+/// What makes a host of cgroup v1 one of v2, or crate-run one that drives v1.
+#[cfg(not(feature = "cgroup-v1"))]
+const UNIFY: &str = "boot with systemd.unified_cgroup_hierarchy=1, which mounts cgroup2 at /sys/fs/cgroup, or use a \
+                     crate-run that was built with the feature cgroup-v1";
+#[cfg(feature = "cgroup-v1")]
+const UNIFY: &str =
+    "mount cgroup2 at /sys/fs/cgroup; systemd does so with systemd.unified_cgroup_hierarchy=1";
+
 fn permission_cure(source: &io::Error) -> Option<&'static str> {
     let errno = Errno::from_io_error(source)?;
     if errno == Errno::PERM || errno == Errno::ACCESS || errno == Errno::ROFS {
@@ -129,6 +136,9 @@ fn write_cure(file: &str, source: &io::Error) -> Option<&'static str> {
         ("hugetlb", Errno::NOENT) => Some("use a page size of this machine (ls /sys/kernel/mm/hugepages)"),
         ("memory", Errno::NOENT) if file == "memory.swap.max" => {
             Some("leave the swap limit out: this kernel does not count swap")
+        }
+        ("memory", Errno::INVAL) if file == "memory.limit_in_bytes" => {
+            Some("give the limit on memory and swap together too: it may not be the lower one")
         }
         (_, Errno::NOENT) => Some("this kernel does not have the file: leave the setting out"),
         ("cpu", Errno::INVAL) if file == "cpu.max.burst" => Some("keep the burst at or below the quota"),

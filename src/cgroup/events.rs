@@ -55,7 +55,11 @@ impl Cgroup {
 
     /// The counters of the memory controller; `None` when it is not enabled here.
     pub fn memory_events(&self) -> Result<Option<MemoryEvents>, CgroupError> {
-        Ok(self.read_file("memory.events")?.map(|text| parse_memory_events(&text)))
+        let events = match self.read_file("memory.events")? {
+            None => self.read_file("memory.oom_control")?, // version 1, with the same key (Linux 4.13)
+            events => events,
+        };
+        Ok(events.map(|text| parse_memory_events(&text)))
     }
 
     /// Kills every process in the cgroup and below it, and waits until all are gone or `deadline` has come.

@@ -2,8 +2,9 @@
 //!
 //! Three kinds of hosts exist. *Unified*: cgroup2 at /sys/fs/cgroup, every controller in it. *Hybrid*: v1
 //! directories below a tmpfs, and cgroup2 at /sys/fs/cgroup/unified with whatever controllers v1 left over.
-//! *Legacy*: v1 only. We drive cgroup2 on the first two; a limit whose controller belongs to v1 is an error
-//! that says so. On a legacy host no container is made.
+//! *Legacy*: v1 only. With the feature `cgroup-v1` all three are driven (`v1`); on a legacy host the runtime
+//! mounts cgroup2 for itself alone, attached nowhere. Without it, a limit whose controller belongs to v1 is an
+//! error that says so, and on a legacy host no container is made.
 //!
 //! What a mount is cannot be told from its path, so it is told from the file system's magic number.
 //!
@@ -12,6 +13,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "cgroup-v1")]
+use crate_run_sys::{host, mounts};
 use rustix::io::Errno;
 
 use super::CgroupPath;
@@ -20,6 +23,8 @@ use crate::kernfs::Directory;
 
 /// CGROUP2_SUPER_MAGIC of linux/magic.h ("cgrp").
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
+/// CGROUP_SUPER_MAGIC of linux/magic.h, of version 1.
+const CGROUP1_MAGIC: u64 = 0x0027_e0eb;
 /// TMPFS_MAGIC of linux/magic.h.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
@@ -30,6 +35,10 @@ pub enum Kind {
     Unified,
     /// cgroup2 lies beside cgroup v1, which holds most controllers.
     Hybrid,
+    /// cgroup2 is mounted nowhere: this mount is the runtime's own, and ends with it.
+    Legacy,
+    /// A hierarchy of cgroup v1.
+    Version1,
 }
 
 /// The mounted cgroup2 hierarchy.
@@ -59,12 +68,58 @@ impl Hierarchy {
                     Ok(root) if magic(&root) == Ok(CGROUP2_MAGIC) => {
                         Ok(Self { root, place, kind: Kind::Hybrid })
                     }
-                    _ => {
-                        Err(absent("only cgroup v1 is mounted, which this program does not drive".to_owned()))
-                    }
+                    _ => Self::unattached(absent),
                 }
             }
             other => Err(absent(format!("another file system is mounted there (magic {other:#x})"))),
+        }
+    }
+
+    /// cgroup2 where only v1 is mounted. The kernel has it all the same, and shows it in a mount that is attached
+    /// nowhere (fsmount(2)).
+    #[cfg(feature = "cgroup-v1")]
+    fn unattached(absent: impl Fn(String) -> CgroupError) -> Result<Self, CgroupError> {
+        let refused =
+            |errno: String| absent(format!("only cgroup v1 is mounted, and cgroup2 cannot be ({errno})"));
+        let context = mounts::open_filesystem(c"cgroup2").map_err(|errno| refused(errno.to_string()))?;
+        let context = host::owned(context);
+        let mount = mounts::create_filesystem(host::borrowed(&context))
+            .and_then(|()| mounts::mount_filesystem(host::borrowed(&context), 0));
+        let mount = host::owned(mount.map_err(|errno| refused(errno.to_string()))?);
+        let root = Directory::of_mount(&mount).map_err(|errno| refused(errno.to_string()))?;
+        Ok(Self { root, place: PathBuf::from("cgroup2"), kind: Kind::Legacy })
+    }
+
+    #[cfg(not(feature = "cgroup-v1"))]
+    fn unattached(absent: impl Fn(String) -> CgroupError) -> Result<Self, CgroupError> {
+        Err(absent("only cgroup v1 is mounted, and this crate-run was built without cgroup-v1".to_owned()))
+    }
+
+    /// The hierarchy of cgroup v1 that is mounted at `place`.
+    pub fn bound(place: &Path) -> Result<Self, CgroupError> {
+        let absent = |found: String| CgroupError::NoHierarchy { place: place.to_owned(), found };
+        let root =
+            Directory::open(place).map_err(|errno| absent(format!("it cannot be opened ({errno})")))?;
+        match magic(&root) {
+            Ok(CGROUP1_MAGIC) => Ok(Self { root, place: place.to_owned(), kind: Kind::Version1 }),
+            _ => Err(absent("cgroup v1 is not mounted there".to_owned())),
+        }
+    }
+
+    /// Is `place` a directory of hierarchies, and not one itself?
+    pub fn is_divided(place: &Path) -> bool {
+        rustix::fs::statfs(place).is_ok_and(|status| status.f_type as u64 == TMPFS_MAGIC)
+    }
+
+    /// The content of `file` at the top; `None` where there is no such file.
+    pub(super) fn read_file(&self, file: &str) -> Result<Option<String>, CgroupError> {
+        match self.root.read(file) {
+            Ok(content) => Ok(Some(content)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => {
+                let (path, file) = ("/".to_owned(), file.to_owned());
+                Err(CgroupError::Read { path, file, source: errno.into() })
+            }
         }
     }
 

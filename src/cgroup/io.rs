@@ -17,7 +17,7 @@ use super::limits::Setting;
 use crate::bundle::finding::{Finding, Pointer};
 
 /// The four lists of limits: their name in config.json, their key in `io.max`, and their unit.
-type ThrottleList = (&'static str, &'static str, &'static str);
+pub(super) type ThrottleList = (&'static str, &'static str, &'static str);
 const THROTTLES: [ThrottleList; 4] = [
     ("throttleReadBpsDevice", "rbps", "bytes read per second"),
     ("throttleWriteBpsDevice", "wbps", "bytes written per second"),
@@ -68,11 +68,13 @@ pub fn io_weight(weight: u16) -> u32 {
     1 + u32::from(weight.saturating_sub(10)) * 9999 / 990
 }
 
-fn weight_devices(block_io: &LinuxBlockIo) -> &[LinuxWeightDevice] {
+pub(super) fn weight_devices(block_io: &LinuxBlockIo) -> &[LinuxWeightDevice] {
     block_io.weight_device().as_deref().unwrap_or_default()
 }
 
-fn throttles(block_io: &LinuxBlockIo) -> impl Iterator<Item = (ThrottleList, &[LinuxThrottleDevice])> {
+pub(super) fn throttles(
+    block_io: &LinuxBlockIo,
+) -> impl Iterator<Item = (ThrottleList, &[LinuxThrottleDevice])> {
     let lists = [
         block_io.throttle_read_bps_device(),
         block_io.throttle_write_bps_device(),

@@ -1,4 +1,4 @@
-//! Control groups, version 2: how much of the machine a container may use, and which devices.
+//! Control groups: how much of the machine a container may use, and which devices.
 //!
 //! The kernel shows the tree of cgroups as a file system: a directory is a cgroup, a file is one setting. So
 //! the whole of `linux.resources` becomes a list of (file, value, why), computed before anything is touched:
@@ -14,6 +14,7 @@
 //! | hand it to the user of the container | `delegate` |
 //! | who makes it | `driver`; as a scope of systemd: `systemd` |
 //! | which devices may be used (eBPF) | `devices` |
+//! | controllers that are bound to version 1 | `v1` |
 //!
 //! Everything below the cgroup mount is reached through directory descriptors. No path with `..` and no
 //! symbolic link is ever followed, and every wait has a deadline.
@@ -42,6 +43,7 @@ pub mod rdma;
 pub mod remove;
 pub mod systemd;
 pub mod unified;
+pub mod v1;
 pub mod v2;
 
 pub use controllers::Wanted;

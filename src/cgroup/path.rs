@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::bundle::finding::{Finding, Pointer};
 
 /// NAME_MAX of limits.h, in bytes.
@@ -26,7 +28,8 @@ const LONGEST_PATH: usize = 4096;
 /// A cgroup below the root of the hierarchy: `/a/b`, as /proc/PID/cgroup shows it.
 ///
 /// At least one component; none of them empty, `.` or `..`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct CgroupPath(String);
 
 impl CgroupPath {
@@ -104,6 +107,20 @@ impl CgroupPath {
 impl fmt::Display for CgroupPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<CgroupPath> for String {
+    fn from(path: CgroupPath) -> Self {
+        path.0
+    }
+}
+
+impl TryFrom<String> for CgroupPath {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::absolute(&text).map_err(|found| found.into_iter().map(|finding| finding.message).collect())
     }
 }
 

@@ -153,7 +153,11 @@ fn remove_leaf(directory: &Directory, name: &str, cleared: &mut Cleared) -> Resu
 /// Waits a moment, and less when the cgroup changes.
 fn pause(directory: &Directory) -> Result<(), Errno> {
     let file = match directory.file("cgroup.events", OFlags::RDONLY) {
-        Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
+        // A group of version 1 has no such file; one that was removed meanwhile has none either.
+        Err(Errno::NOENT | Errno::NODEV) => {
+            std::thread::sleep(PAUSE);
+            return Ok(());
+        }
         other => other?,
     };
     // poll(2) reports only what changed since the last read.

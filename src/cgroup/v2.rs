@@ -24,6 +24,7 @@ use super::events::Events;
 use super::hierarchy::Hierarchy;
 use super::limits::{Optional, Setting};
 use super::path::CgroupPath;
+use super::v1::{Group, OpenGroup};
 use crate::kernfs::Directory;
 
 /// How often a parent may vanish under us before we give up: each time another delete was faster.
@@ -35,6 +36,8 @@ pub struct Cgroup {
     pub(super) directory: Directory,
     path: CgroupPath,
     created: Vec<CgroupPath>,
+    /// The container's groups in hierarchies of version 1, where controllers are bound to those.
+    groups: Vec<OpenGroup>,
 }
 
 /// What became of a setting.
@@ -58,7 +61,7 @@ impl Cgroup {
         let made = make_levels(&hierarchy.root, path, &mut created);
         let checked = made.and_then(|directory| {
             let existed = created.last() != Some(path);
-            let cgroup = Self { directory, path: path.clone(), created: created.clone() };
+            let cgroup = Self::opened(directory, path, created.clone());
             if existed { cgroup.refuse_if_in_use().map(|()| cgroup) } else { Ok(cgroup) }
         });
         if checked.is_err() {
@@ -70,10 +73,31 @@ impl Cgroup {
     /// Opens the cgroup at `path`, or gives `None` when there is none.
     pub fn open(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Option<Self>, CgroupError> {
         match hierarchy.root.beneath(path.relative()) {
-            Ok(directory) => Ok(Some(Self { directory, path: path.clone(), created: Vec::new() })),
+            Ok(directory) => Ok(Some(Self::opened(directory, path, Vec::new()))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(directory_error("open", path, errno)),
         }
+    }
+
+    fn opened(directory: Directory, path: &CgroupPath, created: Vec<CgroupPath>) -> Self {
+        Self { directory, path: path.clone(), created, groups: Vec::new() }
+    }
+
+    /// Adds the container's group in a hierarchy of version 1: files of its controllers are there from now on.
+    pub fn add(&mut self, group: OpenGroup) {
+        self.groups.push(group);
+    }
+
+    /// The groups that were added.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|open| &open.group)
+    }
+
+    /// Where `file` lies: here, or in the group of its controller.
+    fn home_of(&self, file: &str) -> &Self {
+        let controller = file.split('.').next().unwrap_or_default();
+        let group = self.groups.iter().find(|open| open.group.has(controller));
+        group.map_or(self, |open| &open.cgroup)
     }
 
     /// Its place below the mount.
@@ -105,8 +129,9 @@ impl Cgroup {
 
     /// Writes `value` to `file`, a name without a slash, in one write(2).
     pub fn write_file(&self, file: &str, value: &str) -> Result<(), CgroupError> {
-        self.directory.write(file, value).map_err(|errno| CgroupError::Write {
-            path: self.path.to_string(),
+        let home = self.home_of(file);
+        home.directory.write(file, value).map_err(|errno| CgroupError::Write {
+            path: home.path.to_string(),
             file: file.to_owned(),
             value: value.to_owned(),
             at: None,
@@ -116,19 +141,21 @@ impl Cgroup {
 
     /// The content of `file`, a name without a slash; `None` where that file does not exist.
     pub fn read_file(&self, file: &str) -> Result<Option<String>, CgroupError> {
-        match self.directory.read(file) {
+        let home = self.home_of(file);
+        match home.directory.read(file) {
             Ok(content) => Ok(Some(content)),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(self.unreadable(file, errno)),
+            Err(errno) => Err(home.unreadable(file, errno)),
         }
     }
 
     /// Opens `file`, a name without a slash; `None` where it does not exist, or the cgroup no longer does.
     pub fn open_file(&self, file: &str, access: OFlags) -> Result<Option<OwnedFd>, CgroupError> {
-        match self.directory.file(file, access) {
+        let home = self.home_of(file);
+        match home.directory.file(file, access) {
             Ok(opened) => Ok(Some(opened)),
             Err(Errno::NOENT | Errno::NODEV) => Ok(None),
-            Err(errno) => Err(self.unreadable(file, errno)),
+            Err(errno) => Err(home.unreadable(file, errno)),
         }
     }
 
@@ -137,6 +164,10 @@ impl Cgroup {
         let bytes = |file| -> Result<u64, CgroupError> {
             Ok(self.read_file(file)?.and_then(|text| text.trim().parse().ok()).unwrap_or(0))
         };
+        if self.groups().any(|group| group.has("memory")) {
+            let (memory, both) = (bytes("memory.usage_in_bytes")?, bytes("memory.memsw.usage_in_bytes")?);
+            return Ok((memory, both.saturating_sub(memory)));
+        }
         Ok((bytes("memory.current")?, bytes("memory.swap.current")?))
     }
 

@@ -1,6 +1,7 @@
 //! `crate-run doctor`: what this host offers.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use crate_run_sys::{birth, host as sys, process};
 
@@ -36,6 +37,9 @@ pub fn doctor() -> String {
         }
         Err(error) => lines.add("cgroup v2", error.to_string()),
     }
+    if Hierarchy::is_divided(Path::new("/sys/fs/cgroup")) {
+        lines.add("cgroup v1", version_1(&host));
+    }
     lines.add("systemd", systemd(&host));
     let all = (1u64 << 41) - 1;
     let missing = capabilities::names(all & !host.capabilities());
@@ -65,6 +69,15 @@ fn systemd(host: &Host) -> String {
         (true, Ok(_), Manager::User) => "the user's own answers: --systemd-cgroup can be used".to_owned(),
         (true, Err(error), _) => format!("no --systemd-cgroup: {error}"),
     }
+}
+
+/// The controllers that are bound to cgroup v1, on a host that has some.
+fn version_1(host: &Host) -> String {
+    if !cfg!(feature = "cgroup-v1") {
+        return "its controllers cannot limit: this crate-run was built without cgroup-v1".to_owned();
+    }
+    let names = host.bound().iter().flat_map(|bound| &bound.controllers);
+    names.map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 fn user(host: &Host) -> String {

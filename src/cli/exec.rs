@@ -92,7 +92,7 @@ fn door(
         Some(class) => there(class)?,
         None => Vec::new(),
     };
-    Ok(Door { process, kinds, root, cgroup, groups })
+    Ok(Door { process, kinds, root, cgroup, groups, bound: record.cgroup_v1.clone() })
 }
 
 /// Those groups of the class that nobody has removed; what was in them is in the one above.

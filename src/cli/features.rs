@@ -72,7 +72,9 @@ fn linux() -> Value {
     json!({
         "namespaces": KINDS.map(name_of),
         "capabilities": capabilities::names(ALL_CAPABILITIES),
-        "cgroup": { "v1": false, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
+        "cgroup": {
+            "v1": cfg!(feature = "cgroup-v1"), "v2": true, "systemd": true, "systemdUser": true, "rdma": true,
+        },
         "seccomp": {
             "enabled": true,
             "actions": [

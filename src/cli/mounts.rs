@@ -55,6 +55,7 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
         root: Root::OfNamespace,
         cgroup: Entrance::Stays,
         groups: Vec::new(),
+        bound: Vec::new(),
     };
     let removed = match mounts.action {
         MountsAction::Add => Vec::new(),

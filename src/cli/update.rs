@@ -35,7 +35,9 @@ pub fn update(global: &Global, update: &Update, log: &Log) -> Result<i32, Error>
     refuse_ended(&container, &record)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
-    let planned = compile(&given, &saved, &id, record.unit.as_ref())?;
+    let bound = record.cgroup_v1.iter().flat_map(|group| &group.controllers);
+    let bound: Vec<&str> = bound.map(String::as_str).collect();
+    let planned = compile(&given, &saved, &id, record.unit.as_ref(), &bound)?;
     for finding in planned.warnings.iter().filter(|finding| finding.severity == Severity::Warning) {
         log.warning(&format!("{}: {}", finding.at, finding.message));
     }

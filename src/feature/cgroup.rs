@@ -17,6 +17,7 @@
 mod inherited;
 mod unit;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate_run_sys::namespaces::flag;
@@ -26,6 +27,7 @@ use crate::bundle::finding::{Finding, Pointer};
 use crate::cgroup::limits::{self, Moment};
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::systemd::{Property, Unit};
+use crate::cgroup::v1::{self, Group};
 use crate::cgroup::{CgroupPath, Driver, Hierarchy, Setting, controllers, devices};
 use crate::feature::identity::Identity;
 use crate::feature::namespaces::Namespaces;
@@ -52,6 +54,8 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlGroup {
     pub place: Place,
+    /// Its groups in hierarchies of cgroup v1, where the host has some and this build drives them.
+    pub groups: Vec<Group>,
     pub settings: Vec<Setting>,
     /// What systemd is told of them; nothing where it makes no scope.
     pub properties: Vec<Property>,
@@ -66,6 +70,7 @@ impl ControlGroup {
     fn inherited() -> Self {
         Self {
             place: Place::Inherited,
+            groups: Vec::new(),
             settings: Vec::new(),
             properties: Vec::new(),
             memory_check: None,
@@ -87,6 +92,13 @@ impl ControlGroup {
             Place::Unit(unit) => Some(unit),
             Place::Directory(_) | Place::Inherited => None,
         }
+    }
+
+    /// The controllers of version 2 that the limits need, each with the first place that asks for it.
+    pub fn needed(&self) -> BTreeMap<&str, &Pointer> {
+        let mut needed = limits::controllers(&self.settings);
+        needed.retain(|name, _| !self.groups.iter().any(|group| group.has(name)));
+        needed
     }
 
     /// The cgroup that the container sees as the root of its own cgroup namespace, as a path below the mount.
@@ -146,7 +158,8 @@ pub fn resolve(
         return Ok(ControlGroup::inherited());
     }
     let at = Pointer::from("/linux/resources");
-    let settings = resources(spec).map(|resources| limits::settings(resources, &at)).unwrap_or_default();
+    let bound = bound(host);
+    let settings = resources(spec).map(|resources| v1::settings(resources, &at, &bound)).unwrap_or_default();
     let list = resources(spec).and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
     let rules = devices::rules(list);
     let filter = devices::program::compile(&rules).map_err(|error| {
@@ -155,14 +168,20 @@ pub fn resolve(
     let memory = resources(spec).and_then(|resources| resources.memory().as_ref());
     let memory_check = memory.and_then(MemoryCheck::of);
     let filter = may_filter(host).then(|| filter.bytes());
+    let mut groups = Vec::new();
     let (place, properties, settings) = match driver {
         Driver::Systemd => {
             let (unit, properties, settings) = unit::resolve(spec, id, host, settings, &rules)?;
             (Place::Unit(unit), properties, settings)
         }
-        _ => (Place::Directory(directory(spec, id, host)?), Vec::new(), settings),
+        _ => {
+            for bound in host.bound() {
+                groups.push(bound.group(&wanted_path(spec), id.as_str())?);
+            }
+            (Place::Directory(directory(spec, id, host)?), Vec::new(), settings)
+        }
     };
-    Ok(ControlGroup { place, settings, properties, memory_check, filter })
+    Ok(ControlGroup { place, groups, settings, properties, memory_check, filter })
 }
 
 /// The place of a cgroup that the runtime makes.
@@ -184,6 +203,11 @@ fn may_filter(host: &Host) -> bool {
     host.powers.administers && !host.nested
 }
 
+/// What is bound to cgroup v1.
+fn bound(host: &Host) -> Vec<&str> {
+    host.bound().iter().flat_map(|bound| &bound.controllers).map(String::as_str).collect()
+}
+
 pub fn findings(spec: &Spec, driver: Driver, host: &Host) -> Vec<Finding> {
     let mut found = match driver {
         Driver::Disabled => inherited::findings(spec, "--cgroup-manager disabled"),
@@ -191,9 +215,14 @@ pub fn findings(spec: &Spec, driver: Driver, host: &Host) -> Vec<Finding> {
         Driver::Systemd => unit::findings(spec, host),
         Driver::Cgroupfs => crate::cgroup::path::findings(&wanted_path(spec)),
     };
+    if driver == Driver::Systemd && !host.bound().is_empty() {
+        let message =
+            "systemd is asked for scopes on cgroup v2 only, and this host has bound controllers to cgroup v1";
+        found.push(Finding::error("/linux/cgroupsPath", message).cure("leave --systemd-cgroup out"));
+    }
     if let Some(resources) = resources(spec) {
         let at = Pointer::from("/linux/resources");
-        found.extend(limits::findings(resources, &at));
+        found.extend(v1::findings(resources, &at, &bound(host)));
         let rules = resources.devices().as_deref().unwrap_or_default();
         found.extend(devices::findings(rules, &at.key("devices")));
         // Root of a user namespace hears nothing: its engine sends these rules always.
@@ -214,7 +243,14 @@ pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
     let Some(path) = group.path() else { return };
     let create = HostAction::CreateCgroup { path: path.clone() };
     plan.host(FEATURE, create, "the container is born inside it").at("/linux/cgroupsPath");
-    let needed = limits::controllers(&group.settings);
+    for one in &group.groups {
+        let why = match one.controllers.iter().any(|name| name.starts_with("name=")) {
+            true => "a service manager tells by this hierarchy, which holds no limits, who belongs together",
+            false => "what is bound to this hierarchy limits the container here",
+        };
+        plan.host(FEATURE, HostAction::MakeGroup { group: one.clone() }, why).at("/linux/cgroupsPath");
+    }
+    let needed = group.needed();
     let wished = controllers::ACCOUNTING.into_iter().filter(|name| !needed.contains_key(name)).collect();
     let needed = needed.keys().map(|name| (*name).to_owned()).collect();
     let why = "parents hand down what limits need, and what readers of statistics expect";
@@ -222,9 +258,18 @@ pub fn prepare(group: &ControlGroup, plan: &mut Plan) {
     write(group, Moment::BeforeBirth, plan);
 }
 
+/// After the birth, before the newborn does anything. No group of version 1 can be born into.
+pub fn join_groups(groups: &[Group], plan: &mut Plan) {
+    for group in groups {
+        let why = "version 1 has no birth into a group: the process is moved while it waits";
+        plan.host(FEATURE, HostAction::JoinGroup { group: group.clone() }, why).at("/linux/cgroupsPath");
+    }
+}
+
 /// After the birth: a scope, which needs a process, and limits that would have forbidden the birth.
 pub fn after_birth(group: &ControlGroup, plan: &mut Plan) {
     unit::start(group, plan);
+    join_groups(&group.groups, plan);
     if let Some(limits) = group.memory_check {
         let why = "a limit below what is in use would let the kernel kill at once";
         let check = HostAction::CheckMemoryUse { limits };

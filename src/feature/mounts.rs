@@ -22,6 +22,7 @@
 
 mod attach;
 mod copyup;
+mod divided;
 mod findings;
 pub mod idmap;
 mod later;
@@ -42,6 +43,7 @@ use oci_spec::runtime::{Mount as MountEntry, Spec};
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::bundle::text::c_text;
+use crate::feature::cgroup::ControlGroup;
 use crate::feature::identity::{self, Identity};
 use crate::feature::namespaces::{self, Namespaces};
 use crate::plan::{Ids, Link};
@@ -203,13 +205,17 @@ impl<'s> Context<'s> {
     }
 }
 
-/// `cgroup` is that of the container, as a path below the mount of the hierarchy.
-pub fn resolve(spec: &Spec, bundle: &Path, cgroup: &str) -> Vec<Mount> {
+/// `group` is that of the container.
+pub fn resolve(spec: &Spec, bundle: &Path, group: &ControlGroup) -> Vec<Mount> {
     let context = Context::new(spec, bundle);
     let label = label(spec);
     let at = |index| Pointer::from("/mounts").index(index);
     let mounts = entries(spec).iter().enumerate();
-    let mounts = mounts.filter_map(|(index, entry)| context.one(entry, at(index)));
+    let mounts = mounts.flat_map(|(index, entry)| {
+        divided::entries(entry, &group.groups).into_iter().map(move |entry| (index, entry))
+    });
+    let mounts = mounts.filter_map(|(index, entry)| context.one(&entry, at(index)));
+    let cgroup = &group.shown();
     let mut mounts: Vec<Mount> = mounts.map(|mount| finished(mount, &context, label, cgroup)).collect();
     let mut later = BTreeSet::new();
     for mount in mounts.iter_mut().rev() {
@@ -322,6 +328,8 @@ fn c(text: &str) -> CString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cgroup::CgroupPath;
+    use crate::feature::cgroup::Place;
     use crate::plan::{Action, Plan};
     use crate_run_plan::Operation;
     use serde_json::json;
@@ -332,7 +340,16 @@ mod tests {
             "linux": { "mountLabel": "user:role:type:s0:c1,c2", "namespaces": [{ "type": "cgroup" }] },
         });
         let spec: Spec = serde_json::from_value(config).unwrap();
-        resolve(&spec, Path::new("/bundle"), "/a")
+        let place = Place::Directory(CgroupPath::absolute("/a").unwrap());
+        let group = ControlGroup {
+            place,
+            groups: vec![],
+            settings: vec![],
+            properties: vec![],
+            memory_check: None,
+            filter: None,
+        };
+        resolve(&spec, Path::new("/bundle"), &group)
     }
 
     fn entry(target: &str, typ: &str, options: &[&str]) -> serde_json::Value {

@@ -160,6 +160,8 @@ impl<'a> Launch<'a> {
             HostAction::ReserveId => self.reserve_id(),
             HostAction::RecordIntent => self.record_intent(),
             HostAction::CreateCgroup { path } => self.create_cgroup(path),
+            HostAction::MakeGroup { group } => self.make_group(group),
+            HostAction::JoinGroup { group } => self.join_group(group),
             HostAction::EnableControllers { wished, .. } => self.enable_controllers(wished),
             HostAction::ConnectSystemd { manager } => self.connect_systemd(*manager),
             HostAction::StartUnit { unit, properties } => self.start_unit(unit, properties),

@@ -10,7 +10,8 @@ use rustix::net::{SocketAddrUnix, bind, listen};
 
 use crate::cgroup::delegate::delegated_files;
 use crate::cgroup::memory::MemoryCheck;
-use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Setting, Wanted, limits};
+use crate::cgroup::v1::Group;
+use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Setting, Wanted};
 use crate::feature::identity;
 use crate::feature::namespaces::{file_of, name_of};
 use crate::launch::cause::{Cause, Done};
@@ -35,6 +36,23 @@ impl Launch<'_> {
         Ok(())
     }
 
+    pub(super) fn make_group(&mut self, group: &Group) -> Done {
+        let Some(cgroup) = &mut self.cgroup else { return Ok(()) };
+        cgroup.add(group.make()?);
+        if let Some(record) = &mut self.record {
+            let made: Vec<Group> = cgroup.groups().cloned().collect();
+            let planned = record.cgroup_v1.split_off(made.len());
+            record.cgroup_v1 = made.into_iter().chain(planned).collect();
+        }
+        Ok(())
+    }
+
+    pub(super) fn join_group(&self, group: &Group) -> Done {
+        let Some(born) = &self.newborn else { return Ok(()) };
+        group.take_in(born.pid)?;
+        Ok(())
+    }
+
     pub(super) fn write_cgroup(&self, setting: &Setting) -> Done {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
         cgroup.apply(setting)?;
@@ -43,7 +61,7 @@ impl Launch<'_> {
 
     pub(super) fn enable_controllers(&mut self, wished: &[&'static str]) -> Done {
         let (Some(cgroup), Some(hierarchy)) = (&self.cgroup, &self.hierarchy) else { return Ok(()) };
-        let needed = &limits::controllers(&self.bundle.cgroup.settings);
+        let needed = &self.bundle.cgroup.needed();
         hierarchy.enable_controllers(cgroup.path(), &Wanted { needed, wished })?;
         Ok(())
     }

@@ -32,6 +32,10 @@ impl Launch<'_> {
             Some(path) => missing_levels(self.hierarchy()?, path)?,
             None => Vec::new(),
         };
+        let mut cgroup_v1 = self.bundle.cgroup.groups.clone();
+        for group in &mut cgroup_v1 {
+            group.made = group.missing()?;
+        }
         let resctrl_made = self.missing_resctrl_groups()?;
         let hooks = &self.bundle.hooks;
         let annotations = self.bundle.annotations.clone();
@@ -46,6 +50,7 @@ impl Launch<'_> {
             cgroup: path.map(ToString::to_string),
             unit: self.bundle.cgroup.unit().cloned(),
             cgroups_made,
+            cgroup_v1,
             resctrl_made,
             annotations,
             owner: rustix::process::getuid().as_raw(),

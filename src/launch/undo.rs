@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate_run_sys::{host, process};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use crate::cgroup::Hierarchy;
+use crate::cgroup::{Hierarchy, v1};
 use crate::error::Error;
 use crate::launch::birth::Born;
 use crate::launch::cause::Cause;
@@ -65,7 +65,8 @@ impl Launch<'_> {
                     hierarchy.remove(cgroup.path(), deadline)?;
                 }
                 hierarchy.remove_empty(cgroup.created());
-                Ok(())
+                let groups: Vec<v1::Group> = cgroup.groups().cloned().collect();
+                v1::remove(&groups, deadline)
             });
             left.extend(gone.err().map(|error| error.to_string()));
         }

@@ -36,6 +36,8 @@ fn host_name(action: &HostAction) -> &'static str {
         Host::ConnectSystemd { .. } => "ConnectSystemd",
         Host::StartUnit { .. } => "StartUnit",
         Host::JoinUnit { .. } => "JoinUnit",
+        Host::MakeGroup { .. } => "MakeGroup",
+        Host::JoinGroup { .. } => "JoinGroup",
         Host::EnableControllers { .. } => "EnableControllers",
         Host::CheckMemoryUse { .. } => "CheckMemoryUse",
         Host::WriteCgroup { .. } => "WriteCgroup",
@@ -101,6 +103,12 @@ fn host(action: &HostAction) -> String {
         }
         HostAction::JoinUnit { unit, below } => {
             format!("have systemd move the process into {unit}{below}")
+        }
+        HostAction::MakeGroup { group } => {
+            format!("make the group {} of cgroup v1 {}", group.path, group.names())
+        }
+        HostAction::JoinGroup { group } => {
+            format!("put the process into the group {} of cgroup v1 {}", group.path, group.names())
         }
         HostAction::EnableControllers { needed, wished } => {
             let all: Vec<&str> = needed.iter().map(String::as_str).chain(wished.iter().copied()).collect();

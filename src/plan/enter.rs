@@ -10,10 +10,10 @@ use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;
 
 use crate::bundle::Bundle;
-use crate::cgroup::CgroupPath;
 use crate::cgroup::systemd::Unit;
+use crate::cgroup::{CgroupPath, v1};
 use crate::feature::{
-    affinity, io_priority, keyring, limits, lsm, process, procfs, rdt, scheduler, seccomp, terminal,
+    affinity, cgroup, io_priority, keyring, limits, lsm, process, procfs, rdt, scheduler, seccomp, terminal,
 };
 use crate::plan::request::Request;
 use crate::plan::{HostAction, Phase, Plan, compile};
@@ -29,6 +29,8 @@ pub struct Door {
     pub kinds: u64,
     pub root: Root,
     pub cgroup: Entrance,
+    /// The container's groups in hierarchies of cgroup v1.
+    pub bound: Vec<v1::Group>,
     /// The groups of resctrl that the container is in.
     pub groups: Vec<Group>,
 }
@@ -100,6 +102,7 @@ fn birth(b: &Bundle, request: &Request, door: &Door, plan: &mut Plan) {
     }
     rdt::join(&door.groups, plan);
     limits::outside(&b.limits, &b.namespaces, plan);
+    cgroup::join_groups(&door.bound, plan);
     affinity::within_exec(&b.affinity, plan);
     let join = Operation::EnterContainer { container, kinds: door.kinds };
     plan.child("exec", join, "all at once: there is no moment in which it is half inside");

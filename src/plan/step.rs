@@ -12,11 +12,12 @@ use crate::bundle::finding::Pointer;
 use crate::bundle::path::{InsidePath, OutsidePath};
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::systemd::{Manager, Property, Unit};
+use crate::cgroup::v1::Group;
 use crate::cgroup::{CgroupPath, Setting};
 use crate::feature::hooks::Hook;
 use crate::feature::identity::Writers;
 use crate::feature::rdt::Missing;
-use crate::resctrl::Group;
+use crate::resctrl;
 use crate::state::ProcessId;
 
 /// The seven phases of a container's birth, in the order a lecture takes them.
@@ -68,6 +69,10 @@ pub enum HostAction {
     StartUnit { unit: Unit, properties: Vec<Property> },
     /// Has the newborn moved into a scope that is there, or into the cgroup `below` it.
     JoinUnit { unit: Unit, below: String },
+    /// Makes the container's group in a hierarchy of cgroup v1 and what is missing above it.
+    MakeGroup { group: Group },
+    /// Moves the newborn into that group.
+    JoinGroup { group: Group },
     /// Enables controllers on the way to the cgroup: `needed` ones in any case, `wished` ones where the host
     /// can give them.
     EnableControllers { needed: Vec<String>, wished: Vec<&'static str> },
@@ -80,13 +85,13 @@ pub enum HostAction {
     /// Loads the device filter and ties it to the cgroup. `program` is eBPF.
     AttachDeviceFilter { program: Vec<u8> },
     /// Makes a class of resctrl, or finds it there; one that is there must have these lines.
-    OpenResctrlGroup { group: Group, lines: Vec<String>, missing: Missing },
+    OpenResctrlGroup { group: resctrl::Group, lines: Vec<String>, missing: Missing },
     /// Writes one line of the schemata of a class.
-    WriteSchemata { group: Group, line: String },
+    WriteSchemata { group: resctrl::Group, line: String },
     /// Makes the group that counts what the container does.
-    MakeMonitoringGroup { group: Group },
+    MakeMonitoringGroup { group: resctrl::Group },
     /// Puts the newborn into a group of resctrl.
-    JoinResctrlGroup { group: Group },
+    JoinResctrlGroup { group: resctrl::Group },
     /// Opens the root filesystem and goes there, where the child finds it as its working directory. Clones its
     /// tree, unless the child does.
     OpenRoot { path: OutsidePath, clone: Option<TreeChange> },

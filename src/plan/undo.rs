@@ -32,6 +32,7 @@ pub fn undo(action: &HostAction) -> Undo {
         | Host::RecordCreated => Undo::With("the container's directory"),
         Host::CreateCgroup { .. } => Undo::By("kill what is in it, remove the levels made"),
         Host::StartUnit { .. } => Undo::By("kill what is in it, have systemd stop and forget it"),
+        Host::MakeGroup { .. } => Undo::By("remove the levels made, when nobody is left in them"),
         Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } | Host::DelegateCgroup { .. } => {
             Undo::With("the cgroup")
         }
@@ -57,6 +58,7 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::EnterNamespace { .. } => Undo::By("go back to the runtime's own namespace"),
         Host::GiveBirth { .. } => Undo::By("kill it, reap it, run the poststop hooks"),
         Host::AdoptReborn
+        | Host::JoinGroup { .. }
         | Host::SendListener { .. }
         | Host::SendPidfd { .. }
         | Host::WriteIdMaps { .. }

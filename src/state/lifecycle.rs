@@ -6,7 +6,7 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::Source;
 use crate::cgroup::systemd::SystemdError;
-use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy};
+use crate::cgroup::{Cgroup, CgroupError, CgroupPath, Driver, Hierarchy, v1};
 use crate::error::Error;
 use crate::feature::cgroup::{self, ControlGroup};
 use crate::feature::hooks;
@@ -74,10 +74,12 @@ pub(super) fn is_frozen(record: &Record) -> bool {
 /// The cgroup that was made for the container; `None` when it has none, or it is gone.
 pub fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
     let path = record.cgroup.as_deref().and_then(|path| CgroupPath::absolute(path).ok());
-    match path {
-        Some(path) => Cgroup::open(&Hierarchy::find()?, &path),
-        None => Ok(None),
+    let Some(path) = path else { return Ok(None) };
+    let Some(mut cgroup) = Cgroup::open(&Hierarchy::find()?, &path)? else { return Ok(None) };
+    for group in &record.cgroup_v1 {
+        group.open()?.into_iter().for_each(|open| cgroup.add(open));
     }
+    Ok(Some(cgroup))
 }
 
 /// Removes a container and everything that belongs to it. What comes back are warnings.
@@ -113,6 +115,7 @@ pub fn delete(store: &Store, id: &ContainerId, manner: Manner) -> Result<Vec<Str
 pub fn dispose(container: &Container, record: &Record) -> Result<Vec<String>, Error> {
     end(record)?;
     remove_cgroup(record)?;
+    v1::remove(&record.cgroup_v1, Instant::now() + DEATH)?;
     remove_resctrl_groups(record)?;
     let hooks = if record.hooks_later { later_hooks(container, record) } else { Ok(hooks::Hooks::default()) };
     container.remove()?;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cgroup::Driver;
 use crate::cgroup::systemd::Unit;
+use crate::cgroup::{Driver, v1};
 use crate::state::{ContainerId, ProcessId};
 
 /// The version of the OCI runtime specification that states are written for.
@@ -70,6 +70,9 @@ pub struct Record {
     /// Those levels of the path that did not exist before.
     #[serde(default)]
     pub cgroups_made: Vec<String>,
+    /// Its groups in hierarchies of cgroup v1, each with the levels that did not exist before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroup_v1: Vec<v1::Group>,
     /// The groups of resctrl that go with the container, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resctrl_made: Vec<String>,

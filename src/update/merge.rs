@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::bundle::Source;
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::span::{Place, locate};
-use crate::cgroup::{Setting, limits};
+use crate::cgroup::{Setting, v1};
 use crate::error::Error;
 use crate::update::given::{self, Given};
 
@@ -19,9 +19,10 @@ pub(super) struct Asked {
 
 impl Asked {
     /// The writes, in the order of `create`.
-    pub(super) fn settings(&self, at: &Pointer) -> Vec<Setting> {
-        let all = limits::settings(&self.resources, at).into_iter();
-        all.filter(|setting| self.writes_memory || setting.file != "memory.max").collect()
+    pub(super) fn settings(&self, at: &Pointer, bound: &[&str]) -> Vec<Setting> {
+        let all = v1::settings(&self.resources, at, bound).into_iter();
+        let limits_memory = |file: &str| matches!(file, "memory.max" | "memory.limit_in_bytes");
+        all.filter(|setting| self.writes_memory || !limits_memory(&setting.file)).collect()
     }
 }
 

@@ -29,10 +29,9 @@ use std::borrow::Cow;
 
 use crate::bundle::Source;
 use crate::bundle::finding::{Finding, Pointer, Severity};
-use crate::cgroup::Setting;
-use crate::cgroup::limits;
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::systemd::{Unit, property};
+use crate::cgroup::{Setting, limits, v1};
 use crate::error::Error;
 use crate::feature::rdt;
 use crate::resctrl::Group;
@@ -98,7 +97,7 @@ pub struct Update {
 }
 
 /// The changes that bring the container `id` with the configuration `saved` to what is `given`. `unit` is its
-/// scope, if systemd has made its cgroup.
+/// scope, if systemd has made its cgroup; the controllers `bound` are those of cgroup v1.
 ///
 /// Errors: everything that is wrong with what is given, with its places.
 pub fn compile(
@@ -106,6 +105,7 @@ pub fn compile(
     saved: &Source,
     id: &ContainerId,
     unit: Option<&Unit>,
+    bound: &[&str],
 ) -> Result<Update, Error> {
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
     if given.findings.iter().any(is_error) {
@@ -114,13 +114,11 @@ pub fn compile(
     let asked = merge::asked(given, saved)?;
     let root = Pointer::root();
     let mut found = given.findings.clone();
-    found.extend(limits::findings(&asked.resources, &root));
+    found.extend(v1::findings(&asked.resources, &root, bound));
     let class = rdt::resolve(&saved.spec, id);
     let lines = given.schemas();
     if let (None, Some((_, at))) = (&class, lines.first()) {
-        let message = "the container has no class of cache and memory bandwidth";
-        let cure = "create it with linux.intelRdt; a running one cannot be put into a class";
-        found.push(Finding::error(at.clone(), message).cure(cure));
+        found.push(without_class(at.clone()));
     }
     found.extend(lines.iter().filter_map(|(line, at)| rdt::schema_finding(line, at.clone())));
     if found.iter().any(is_error) {
@@ -128,28 +126,23 @@ pub fn compile(
     }
     let mut changes = Vec::new();
     let settings = match unit {
-        Some(_) => property::rounded(asked.settings(&root)),
-        None => asked.settings(&root),
+        Some(_) => property::rounded(asked.settings(&root, bound)),
+        None => asked.settings(&root, bound),
     };
     if let Some(check) = asked.resources.memory().as_ref().and_then(MemoryCheck::of) {
         let why = "a limit below what is in use would let the kernel kill at once";
-        changes.push(change(
-            Action::CheckMemoryUse(check),
-            why,
-            Some(root.key("memory").key("checkBeforeUpdate")),
-        ));
+        let at = root.key("memory").key("checkBeforeUpdate");
+        changes.push(change(Action::CheckMemoryUse(check), why, Some(at)));
     }
-    if !limits::controllers(&settings).is_empty() {
+    let handed_down = handed_down(&settings, bound);
+    if !limits::controllers(&handed_down).is_empty() {
         let why = "the files of a controller are there when the parents hand it down";
-        changes.push(change(Action::EnableControllers(settings.clone()), why, None));
+        changes.push(change(Action::EnableControllers(handed_down), why, None));
     }
     if let Some(unit) = unit.filter(|_| !property::of_settings(&settings).is_empty()) {
         let why = "else it writes the old values at its next opportunity";
-        changes.push(change(
-            Action::TellSystemd { unit: unit.clone(), settings: settings.clone() },
-            why,
-            None,
-        ));
+        let tell = Action::TellSystemd { unit: unit.clone(), settings: settings.clone() };
+        changes.push(change(tell, why, None));
     }
     for setting in settings {
         let (why, at) = (setting.why.clone(), setting.at.clone());
@@ -165,6 +158,18 @@ pub fn compile(
         changes.push(change(Action::SaveConfig(merge::configuration(given, saved)?), why, None));
     }
     Ok(Update { changes, warnings: found })
+}
+
+fn without_class(at: Pointer) -> Finding {
+    let message = "the container has no class of cache and memory bandwidth";
+    let cure = "create it with linux.intelRdt; a running one cannot be put into a class";
+    Finding::error(at, message).cure(cure)
+}
+
+/// The writes to files that are there when the parents hand their controller down.
+fn handed_down(settings: &[Setting], bound: &[&str]) -> Vec<Setting> {
+    let is_handed_down = |setting: &&Setting| !bound.contains(&setting.controller.as_str());
+    settings.iter().filter(is_handed_down).cloned().collect()
 }
 
 fn change(action: Action, why: impl Into<Cow<'static, str>>, at: Option<Pointer>) -> Change {

@@ -14,7 +14,7 @@ fn saved(resources: Value) -> Source {
 
 fn updated(resources: Value, text: &str) -> Result<Update, Error> {
     let given = Given::parse("given.json".into(), text.as_bytes().to_vec())?;
-    compile(&given, &saved(resources), &ContainerId::new("web").expect("an id"), None)
+    compile(&given, &saved(resources), &ContainerId::new("web").expect("an id"), None, &[])
 }
 
 /// What is written to the cgroup.
@@ -142,11 +142,11 @@ fn all_that_is_wrong_is_told_with_its_place() {
 fn only_a_container_with_a_class_gets_another_schema() {
     let given = Given::from_flags(json!({}), Some("L3:0=f".to_owned()), None);
     let id = ContainerId::new("web").expect("an id");
-    let said = compile(&given, &saved(json!({})), &id, None).expect_err("no class").to_string();
+    let said = compile(&given, &saved(json!({})), &id, None, &[]).expect_err("no class").to_string();
     assert!(said.contains("no class of cache"), "{said}");
     let text = json!({ "ociVersion": "1.3.0", "linux": { "intelRdt": { "closID": "gold" } } }).to_string();
     let saved = Source::parse("/b".into(), "/b/config.json".into(), text.into_bytes()).expect("JSON");
-    let update = compile(&given, &saved, &id, None).expect("a class");
+    let update = compile(&given, &saved, &id, None, &[]).expect("a class");
     assert!(matches!(&update.changes[0].action, Action::WriteSchemata { line, .. } if line == "L3:0=f"));
     let Action::SaveConfig(text) = &update.changes[1].action else { panic!("nothing is saved") };
     let config: Value = serde_json::from_slice(text).expect("JSON");
@@ -158,7 +158,7 @@ fn a_configuration_without_linux_gets_what_it_needs() {
     let text = b"{ \"ociVersion\": \"1.3.0\" , \"annotations\": {} }".to_vec();
     let saved = Source::parse("/b".into(), "/b/config.json".into(), text).expect("JSON");
     let given = Given::parse("x".into(), b"{\"pids\": {\"limit\": 3}}".to_vec()).expect("JSON");
-    let update = compile(&given, &saved, &ContainerId::new("web").expect("an id"), None).expect("fine");
+    let update = compile(&given, &saved, &ContainerId::new("web").expect("an id"), None, &[]).expect("fine");
     let Some(Action::SaveConfig(text)) = update.changes.last().map(|change| &change.action) else { panic!() };
     let config: Value = serde_json::from_slice(text).expect("JSON");
     assert_eq!(config["linux"]["resources"]["pids"]["limit"], 3);
@@ -173,7 +173,7 @@ fn systemd_is_told_of_what_it_knows() {
                     "hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}]}"#;
     let given = Given::parse("given.json".into(), given.as_bytes().to_vec()).expect("limits");
     let id = ContainerId::new("web").expect("an id");
-    let update = compile(&given, &saved(json!({})), &id, Some(&unit)).expect("an update");
+    let update = compile(&given, &saved(json!({})), &id, Some(&unit), &[]).expect("an update");
     let words: Vec<String> = update.changes.iter().map(|change| change.action.words()).collect();
     let expected = [
         "compare the memory limits with the use",
@@ -185,7 +185,8 @@ fn systemd_is_told_of_what_it_knows() {
     ];
     assert_eq!(words[..5], expected);
     let given = Given::parse("given.json".into(), br#"{"unified": {"io.max": "8:0 rbps=1"}}"#.to_vec());
-    let update = compile(&given.expect("limits"), &saved(json!({})), &id, Some(&unit)).expect("an update");
+    let update =
+        compile(&given.expect("limits"), &saved(json!({})), &id, Some(&unit), &[]).expect("an update");
     let tells = |change: &crate::update::Change| matches!(change.action, Action::TellSystemd { .. });
     assert!(!update.changes.iter().any(tells), "of nothing that it knows");
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate_run::bundle::{Bundle, Source};
+use crate_run::cgroup::v1::Group;
 use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::plan::Plan;
@@ -19,6 +20,8 @@ pub struct Wish {
     pub host: Host,
     /// As if a standard stream of the runtime were /dev/null.
     pub null_streams: bool,
+    /// As if the host had controllers bound to cgroup v1.
+    pub groups: Vec<Group>,
 }
 
 /// What `create` wants.
@@ -30,7 +33,7 @@ pub fn request() -> Request {
 impl Wish {
     pub fn new(config: String) -> Self {
         let (request, host) = (request(), Host::for_tests());
-        Self { config, request, host, null_streams: false }
+        Self { config, request, host, null_streams: false, groups: Vec::new() }
     }
 
     pub fn source(&self) -> Source {
@@ -48,6 +51,7 @@ impl Wish {
         let checked = Bundle::check(&source, &self.host, request);
         let mut bundle = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.config));
         bundle.null_streams = self.null_streams;
+        bundle.cgroup.groups = self.groups.clone();
         bundle
     }
 }

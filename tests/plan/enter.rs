@@ -20,11 +20,9 @@ fn entering(wish: &Wish, kinds: u64) -> Plan {
 
 fn entering_by(wish: &Wish, kinds: u64, cgroup: Entrance) -> Plan {
     let process = ProcessId { pid: 4711, started: 1 };
-    enter(
-        &wish.bundle(),
-        &wish.request,
-        &Door { process, kinds, root: Root::OfNamespace, cgroup, groups: Vec::new() },
-    )
+    let (root, groups, bound) = (Root::OfNamespace, Vec::new(), wish.groups.clone());
+    let door = Door { process, kinds, root, cgroup, groups, bound };
+    enter(&wish.bundle(), &wish.request, &door)
 }
 
 /// An exec by an ordinary user, into a scope of his own systemd.

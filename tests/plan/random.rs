@@ -2,6 +2,7 @@
 
 use crate_run::bundle::path::OutsidePath;
 use crate_run::cgroup::Driver;
+use crate_run::cgroup::v1::{Bound, Group};
 use crate_run::feature::keyring::Keyring;
 use crate_run::feature::rootfs::Exit;
 use crate_run::feature::terminal::Master;
@@ -124,7 +125,21 @@ fn wish(tape: &mut Tape) -> Wish {
     wish.request.notify = tape.yes().then(|| path("/run/crate-run/example/notify"));
     wish.request.pidfd_socket = tape.yes().then(|| path("/run/pidfd"));
     wish.null_streams = tape.yes();
+    if driver == Driver::Cgroupfs {
+        wish.groups = groups(tape);
+    }
     wish
+}
+
+/// The container's groups on a host of cgroup v1, where it has a cgroup.
+fn groups(tape: &mut Tape) -> Vec<Group> {
+    let bound = |names: &&str| Bound {
+        place: format!("/sys/fs/cgroup/{names}").into(),
+        controllers: names.split(',').map(str::to_owned).collect(),
+        own: "/".to_owned(),
+    };
+    let all: Vec<Bound> = ["cpu,cpuacct", "cpuset", "memory", "name=systemd"].iter().map(bound).collect();
+    tape.some(&all).iter().map(|bound| bound.group("/example", "example").expect("a plain path")).collect()
 }
 
 /// Some namespaces: new, or those of this process. In a new user namespace the mount namespace is new too.

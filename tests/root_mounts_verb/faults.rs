@@ -89,7 +89,7 @@ fn planned(words: &Value) -> (Source, Bundle, Request, Plan) {
     let saved = Source::parse("/".into(), "config.json".into(), text).expect("JSON");
     let way = Way { process, kinds: namespaces::foreign(process.pid) };
     let (root, cgroup) = (Root::OfNamespace, Entrance::Stays);
-    let door = Door { process, kinds: way.kinds, root, cgroup, groups: Vec::new() };
+    let door = Door { process, kinds: way.kinds, root, cgroup, groups: vec![], bound: vec![] };
     let adds = words["action"] == "add";
     let list = if adds { words["list"].to_string() } else { "[]".to_owned() };
     let source = entry::with_mounts(&saved, "list".as_ref(), list.as_bytes(), &door).expect("a list");

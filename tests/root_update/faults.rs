@@ -68,7 +68,7 @@ fn whatever_fails_nothing_of_the_update_is_left() {
     let opened = Store::new(world.root()).open(&id).expect("the container");
     let text = opened.config().expect("the copy");
     let saved = Source::parse("/".into(), "config.json".into(), text).expect("JSON");
-    let changes = compile(&given, &saved, &id, None).unwrap_or_else(|error| panic!("{error}")).changes;
+    let changes = compile(&given, &saved, &id, None, &[]).unwrap_or_else(|error| panic!("{error}")).changes;
     assert!(changes.len() >= 3, "{changes:?}");
     let setting = Setting::new("cgroup.no-such-file", "1", "the fault of this trial", Pointer::root());
     let fault = Change { action: Action::WriteCgroup(setting), why: "the fault".into(), at: None };

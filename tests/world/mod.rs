@@ -39,6 +39,9 @@ use runtime::{Output, Runtime};
 /// Where the tests expect the unified hierarchy: the machine has it there, `with-cgroup2` puts it there.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
+/// Where a host that has bound controllers to cgroup v1 mounts it.
+const HYBRID: &str = "/sys/fs/cgroup/unified";
+
 /// Longer than anything takes, also under emulation on a busy host: only a hang reaches it.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -54,6 +57,8 @@ pub struct World {
     binary: PathBuf,
     fixtures: PathBuf,
     before: Inventory,
+    /// Where cgroup2 is mounted.
+    cgroups: PathBuf,
     controllers: String,
     bundles: Cell<usize>,
     _alone: MutexGuard<'static, ()>,
@@ -65,7 +70,7 @@ pub fn skip(test: &str, reason: &str) {
 }
 
 /// Why there can be no world here, in a few words.
-fn obstacle(binary: Option<&Path>, fixtures: Option<&Path>) -> Option<&'static str> {
+fn obstacle(binary: Option<&Path>, fixtures: Option<&Path>, cgroups: &str) -> Option<&'static str> {
     let is_root = fs::metadata("/proc/self").is_ok_and(|status| status.uid() == 0);
     if !is_root {
         Some("not root")
@@ -73,8 +78,8 @@ fn obstacle(binary: Option<&Path>, fixtures: Option<&Path>) -> Option<&'static s
         Some("CRATE_RUN_BIN names no program")
     } else if !fixtures.is_some_and(|fixtures| fixtures.join("rootfs/bin/probe").exists()) {
         Some("CRATE_RUN_FIXTURES has no rootfs")
-    } else if !Path::new(CGROUPS).join("cgroup.controllers").exists() {
-        Some("no cgroup2 at /sys/fs/cgroup")
+    } else if !Path::new(cgroups).join("cgroup.controllers").exists() {
+        Some("no cgroup2 where it is expected")
     } else {
         None
     }
@@ -87,9 +92,18 @@ fn controllers_of_children() -> String {
 impl World {
     /// The world of `test`; `None`, and a line that says why, where it cannot exist.
     pub fn new(test: &'static str) -> Option<Self> {
+        Self::at(test, CGROUPS)
+    }
+
+    /// The same on a host that has bound controllers to cgroup v1 and mounts cgroup2 beside them.
+    pub fn beside_v1(test: &'static str) -> Option<Self> {
+        Self::at(test, HYBRID)
+    }
+
+    fn at(test: &'static str, cgroups: &str) -> Option<Self> {
         let place = |name| std::env::var_os(name).map(PathBuf::from);
         let (binary, fixtures) = (place("CRATE_RUN_BIN"), place("CRATE_RUN_FIXTURES"));
-        if let Some(obstacle) = obstacle(binary.as_deref(), fixtures.as_deref()) {
+        if let Some(obstacle) = obstacle(binary.as_deref(), fixtures.as_deref(), cgroups) {
             skip(test, obstacle);
             return None;
         }
@@ -99,7 +113,7 @@ impl World {
         let tag = format!("crate-run-{test}-{}", std::process::id());
         let directory = std::env::temp_dir().join(&tag);
         fs::create_dir(&directory).expect("a directory for this test");
-        fs::create_dir(Path::new(CGROUPS).join(&tag)).expect("a cgroup for this test");
+        fs::create_dir(Path::new(cgroups).join(&tag)).expect("a cgroup for this test");
         let fixtures = fixtures?;
         Some(Self {
             test,
@@ -108,6 +122,7 @@ impl World {
             directory,
             binary: binary?,
             fixtures,
+            cgroups: cgroups.into(),
             controllers: controllers_of_children(),
             bundles: Cell::new(0),
             _alone: alone,
@@ -219,7 +234,7 @@ impl World {
 
     /// The cgroup of the container `id`, below that of this world, as a path of the host.
     pub fn cgroup(&self, id: &str) -> PathBuf {
-        Path::new(CGROUPS).join(&self.tag).join(id)
+        self.cgroups.join(&self.tag).join(id)
     }
 
     /// Removes what is left over, by the ways of the kernel.

@@ -18,12 +18,13 @@ fn host(action: &HostAction) -> &'static [&'static str] {
     match action {
         Host::ReserveId => &["mkdir(2)", "flock(2)"],
         Host::RecordIntent | Host::RecordCreated => &["rename(2)"],
-        Host::CreateCgroup { .. } => &["cgroups(7)", "mkdir(2)"],
         Host::ConnectSystemd { .. } => &["unix(7)", "connect(2)"],
         Host::StartUnit { .. } => {
             &["org.freedesktop.systemd1(5)", "systemd.scope(5)", "systemd.resource-control(5)"]
         }
         Host::JoinUnit { .. } => &["org.freedesktop.systemd1(5)"],
+        Host::CreateCgroup { .. } | Host::MakeGroup { .. } => &["cgroups(7)", "mkdir(2)"],
+        Host::JoinGroup { .. } => &["cgroups(7)", "cpuset(7)"],
         Host::EnableControllers { .. } | Host::WriteCgroup { .. } | Host::CheckMemoryUse { .. } => {
             &["cgroups(7)"]
         }

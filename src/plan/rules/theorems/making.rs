@@ -97,6 +97,18 @@ pub(super) const RULES: &[Rule] = &[
         source: "cgroups(7)",
     },
     Rule {
+        name: "groups of cgroup v1 exist before limits are written",
+        claim: Before(which::makes_v1_group, which::writes_limit),
+        reason: "the files of a controller that is bound to version 1 lie in its group",
+        source: "cgroups(7), Cgroups version 1",
+    },
+    Rule {
+        name: "groups of cgroup v1 are joined before the child does anything",
+        claim: Before(which::joins_v1_group, which::of_child),
+        reason: "it would run without limits, and its cgroup namespace would begin above its groups",
+        source: "cgroup_namespaces(7)",
+    },
+    Rule {
         name: "controllers are enabled before their files are written",
         claim: Before(which::enables_controllers, which::writes_limit),
         reason: "the files of a controller appear when the parent enables it",

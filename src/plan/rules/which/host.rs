@@ -60,6 +60,14 @@ pub fn changes_cgroup(step: &Step) -> bool {
     enables_controllers(step) || writes_limit(step) || delegates_cgroup(step) || filters_devices(step)
 }
 
+pub fn makes_v1_group(step: &Step) -> bool {
+    matches!(host(step), Some(Host::MakeGroup { .. }))
+}
+
+pub fn joins_v1_group(step: &Step) -> bool {
+    matches!(host(step), Some(Host::JoinGroup { .. }))
+}
+
 pub fn enables_controllers(step: &Step) -> bool {
     matches!(host(step), Some(Host::EnableControllers { .. }))
 }
@@ -189,7 +197,10 @@ pub fn acts_on_newborn(step: &Step) -> bool {
     let sets = matches!(host(step), Some(Host::SetOomScore { .. } | Host::SetLimit { .. }));
     let sets = sets || schedules_from_outside(step) || moves_clocks(step);
     let tells = matches!(host(step), Some(Host::WritePidFile { .. } | Host::SendPidfd { .. }));
-    sets || tells || sends_listener(step) || matches!(host(step), Some(Host::WriteIdMaps { .. }))
+    sets || tells
+        || joins_v1_group(step)
+        || sends_listener(step)
+        || matches!(host(step), Some(Host::WriteIdMaps { .. }))
 }
 
 fn schedules_from_outside(step: &Step) -> bool {
