@@ -5,7 +5,7 @@
 //! in proc_pid_status(5).
 //!
 //! A list of numbers is old when it has been read: a process may have ended, and its number may be somebody
-//! else's. So a pidfd is opened for each, and the list is read once more: a number that is on both lists, with
+//! else's. So a pidfd is opened for each, and the list is read again: a number that is on both lists, with
 //! a pidfd that was opened between the two, means a process of the cgroup or one that has ended, and to that
 //! one no signal can be sent. Processes that were born meanwhile are found by the next pass.
 //!

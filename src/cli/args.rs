@@ -160,7 +160,7 @@ pub struct Global {
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
-    /// Append errors and warnings to a file, or send them to journald:ID or syslog:ID [default: standard error]
+    /// Append errors and warnings to a file, or send them to journald:ID, syslog:ID [default: standard error]
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 

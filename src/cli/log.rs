@@ -136,7 +136,7 @@ impl Destination {
 }
 
 impl Log {
-    /// A log to the `destination` of `--log`, or to standard error, of all messages that are as grave as `level`.
+    /// A log to the `destination` of `--log`, or to standard error, of messages that are as grave as `level`.
     pub fn new(destination: Option<&Path>, format: Format, level: Level) -> Self {
         let destination = destination.map_or(Destination::StandardError, Destination::named);
         Self { destination, format, level }

@@ -1,8 +1,8 @@
-//! A container that may run for so long and no longer (`run --timeout`): then it is stopped as `stop` does it,
+//! A container that may run for so long and no longer (`run --timeout`): then it is stopped as by `stop`,
 //! and the caller hears of it by the exit status of timeout(1), 124.
 //!
-//! The clock is a timerfd (timerfd_create(2)), because the foreground waits for descriptors. It strikes twice:
-//! at the end of the time, and when the program has not ended then by itself.
+//! The clock is a timerfd (timerfd_create(2)), because the foreground waits for descriptors. It strikes
+//! twice: at the end of the time, and when the program has not ended then by itself.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;

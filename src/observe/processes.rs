@@ -3,7 +3,7 @@
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::state::Record;
 
-/// The pids of all its processes, as the host numbers them, ascending: of everybody in its cgroup and in those
+/// The pids of all its processes, as the host numbers them, ascending: of everybody in its cgroup and
 /// below it, whatever pid namespace they are in. Of a container without a cgroup only the first process is
 /// known.
 ///

@@ -6,9 +6,9 @@
 //! | `oom` | the kernel has killed a process of the container for want of memory | |
 //! | `pressure` | if asked for: processes wait long for `cpu`, `memory` or `io`, once in 2 s | [`Stalled`] |
 //!
-//! One poll(2) waits for all of it. A change of `memory.events` or `cgroup.events` is told as POLLPRI to those
-//! who have read the file since the last one (kernfs), so each is read before every wait. The interval is the
-//! time limit of poll(2). The stream ends when nobody lives in the cgroup any more, or nobody reads.
+//! One poll(2) waits for all of it. A change of `memory.events` or `cgroup.events` is told as POLLPRI to
+//! those who have read the file since the last one (kernfs), so each is read before every wait. The interval
+//! is the time limit of poll(2). The stream ends when nobody lives in the cgroup any more, or nobody reads.
 //!
 //! Kernel: cgroup-v2.rst, "Memory Interface Files", `memory.events` with `oom_kill`. Man page: poll(2).
 

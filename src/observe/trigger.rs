@@ -1,8 +1,8 @@
 //! Pressure triggers: the kernel tells when processes of a cgroup had to wait for a long part of the time.
 //!
 //! A trigger is set by writing `some THRESHOLD WINDOW`, in microseconds, to a pressure file that stays open;
-//! poll(2) then says POLLPRI when the time stalled within a window has reached the threshold, once in a window
-//! at most. From Linux 6.5 on anybody who may write the file can have a window of 2 seconds or a multiple;
+//! poll(2) then says POLLPRI when the time stalled within a window has reached the threshold, at most once in
+//! a window. From Linux 6.5 on anybody who may write the file can have a window of 2 seconds or a multiple;
 //! before, and for others, it takes CAP_SYS_RESOURCE.
 //!
 //! Kernel: Documentation/accounting/psi.rst, "Monitoring for pressure thresholds".

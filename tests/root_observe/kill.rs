@@ -7,7 +7,8 @@ use crate::world::{self, World, config};
 const FAMILY: &str = "
 trap 'echo first >>/mnt/heard' USR1
 for child in 1 2 3; do
-  sh -c 'trap \"echo child >>/mnt/heard\" USR1; : >/mnt/child'$child'; while :; do sleep 1000000 & wait; done' &
+  sh -c 'trap \"echo child >>/mnt/heard\" USR1; : >/mnt/child'$child'
+    while :; do sleep 1000000 & wait; done' &
 done
 while [ ! -e /mnt/child1 -o ! -e /mnt/child2 -o ! -e /mnt/child3 ]; do :; done";
 

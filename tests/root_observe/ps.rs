@@ -25,7 +25,7 @@ fn everybody_is_listed_by_the_numbers_of_the_host() {
     joined.ok();
     world::eventually("a fourth one", || pids(&world).len() == 4);
     container.kill("KILL").ok();
-    // The first process ends when the one that entered is buried (pid_namespaces(7)); its parent is this test.
+    // The first process ends when the one that entered is buried (pid_namespaces(7)), by this test.
     world::eventually("nobody", || {
         inventory::bury();
         container.status() == "stopped" && pids(&world).is_empty()

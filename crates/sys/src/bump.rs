@@ -61,9 +61,9 @@ fn map(bytes: usize) -> Option<usize> {
     call(arch::MMAP, [0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0]).ok()
 }
 
-// SAFETY: every block lies in memory that mmap has given, aligned as asked for, and overlaps no block that is in
-// use: `next` only moves back over the newest block, when that one is given back, and the pool hands out only
-// what was given back to it.
+// SAFETY: every block lies in memory that mmap has given, aligned as asked for, and overlaps no block that is
+// in use: `next` only moves back over the newest block, when that one is given back, and the pool hands out
+// only what was given back to it.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, and no other reference to the space lives across this call.
@@ -99,7 +99,7 @@ unsafe impl GlobalAlloc for Bump {
             // SAFETY: as in `alloc`.
             let space = unsafe { &mut *self.space.get() };
             if space.pool.holds(block as usize) {
-                // SAFETY: the caller vouches for `layout`; the new size with the same alignment is a valid one.
+                // SAFETY: the caller vouches for `layout`; another size with its alignment is as valid.
                 let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
                 if space.pool.fits(layout, new) {
                     return block;

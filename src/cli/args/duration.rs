@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The units of Go's `time.ParseDuration`, in nanoseconds. `m` comes after `ms`, of which it is the beginning.
+/// The units of Go's `time.ParseDuration`, in nanoseconds. `m` comes after `ms`, which begins with it.
 const UNITS: [(&str, f64); 8] = [
     ("ns", 1.0),
     ("us", 1e3),

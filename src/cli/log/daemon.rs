@@ -1,9 +1,9 @@
 //! The log of a host: journald(8) or syslog(3), one datagram for each message.
 //!
 //! journald reads fields (systemd.journal-fields(7)) in its native protocol: lines `NAME=value`, and for a
-//! value of several lines `NAME`, its length as 64 bits, little-endian, and the value. The container's name is
-//! in `ID`, where crun has it. syslog reads `<PRIORITY>TAG: message` (RFC 3164, section 5.3: who lets the time
-//! out, as here, gets that of the daemon).
+//! value of several lines `NAME`, its length as 64 bits, little-endian, and the value. The container's name
+//! is in `ID`, where crun has it. syslog reads `<PRIORITY>TAG: message` (RFC 3164, section 5.3: who lets the
+//! time out, as here, gets that of the daemon).
 
 use std::ffi::OsStr;
 use std::io;
