@@ -3,7 +3,10 @@
 //! Kernel keys that the caller holds would be readable inside; a new, empty session keyring shuts them out
 //! (keyrings(7)). Engines may ask to keep the old one (--no-new-keyring).
 //!
-//! OCI: nothing; runc and crun do the same.
+//! A program that enters a container gets a new one, too. runc lets it join that of the first process by its
+//! name, and for that opens it to the search of every process of the same user, in other containers as well.
+//!
+//! OCI: nothing; runc and crun do the same for the first process.
 
 use crate_run_plan::Operation;
 
