@@ -157,7 +157,7 @@ fn a_program_that_is_missing_is_told() {
 fn a_log_is_written_and_memory_runs_out() {
     let _host = containerd();
     let pod = Pod::run();
-    let id = pod.create(&["sh", "-c", "echo said; exec /bin/probe eat-memory 200000000"]);
+    let id = pod.create(&["sh", "-c", "echo said; exec /bin/probe eat-memory 200"]);
     answer("StartContainer", json!({ "container_id": id }));
     let state = || answer("ContainerStatus", json!({ "container_id": id }))["status"].clone();
     until("it has ended", || state()["state"] == "CONTAINER_EXITED");

@@ -178,7 +178,7 @@ fn a_container_without_memory_left_is_told_as_such() {
         let start = format!(
             "docker run --name one --network none --runtime {runtime} --memory 20m --memory-swap 20m"
         );
-        let said = tool::line(&format!("{start} box /bin/probe eat-memory 100000000"));
+        let said = tool::line(&format!("{start} box /bin/probe eat-memory 100"));
         let told = (said.status, inspected("one", "State.OOMKilled"));
         tool::line("docker rm one").ok();
         assert_eq!(told, (137, "true".to_owned()), "{runtime}: {said:?}");
