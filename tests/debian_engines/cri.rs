@@ -19,6 +19,12 @@ fn containerd() -> Host {
         image("pause", "[\"/bin/sleep\", \"1000000\"]");
         image("box", "[]");
     }
+    // What a test that has failed has left.
+    for pod in answer("ListPodSandbox", json!({}))["items"].as_array().into_iter().flatten() {
+        let id = json!({ "pod_sandbox_id": pod["id"] });
+        answer("StopPodSandbox", id.clone());
+        answer("RemovePodSandbox", id);
+    }
     Host::as_it_is()
 }
 
