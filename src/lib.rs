@@ -89,5 +89,7 @@ pub mod netlink;
 pub mod observe;
 pub mod plan;
 pub mod resctrl;
+pub mod signals;
 pub mod state;
+pub mod timestamp;
 pub mod update;

@@ -23,7 +23,7 @@ pub struct Row {
     pub bundle: String,
     /// Absolute path.
     pub rootfs: String,
-    /// RFC 3339, see [`super::timestamp::rfc3339`].
+    /// RFC 3339, see [`crate::timestamp::rfc3339`].
     pub created: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,

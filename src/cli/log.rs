@@ -32,7 +32,7 @@ use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 
 use self::daemon::Daemon;
-use super::timestamp::rfc3339;
+use crate::timestamp::rfc3339;
 
 /// The most bytes of one message that are written. A pipe holds 64 KiB: more than that would make the writer
 /// wait for a reader who perhaps waits for the writer's end.

@@ -44,7 +44,7 @@ impl Launch<'_> {
             stage: Stage::Creating,
             bundle: self.bundle.directory.clone(),
             rootfs: self.bundle.rootfs.path.as_path().to_owned(),
-            created: crate::cli::timestamp::rfc3339(std::time::SystemTime::now()),
+            created: crate::timestamp::rfc3339(std::time::SystemTime::now()),
             creator,
             process: None,
             cgroup: path.map(ToString::to_string),

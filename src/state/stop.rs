@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::cli::signal::number;
 use crate::error::Error;
+use crate::signals::number;
 use crate::state::lifecycle::{DEATH, cgroup_of, is_frozen};
 use crate::state::signal::{KILL, TERM, end_everybody};
 use crate::state::{ContainerId, Record, Status, Store, ending};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::duration;
-use crate::cli::signal;
+use crate::signals;
 
 /// Send a signal to the first process of a container, or to all of them
 #[derive(Args, Debug)]
@@ -16,7 +16,7 @@ pub struct Kill {
 
     /// The signal, by name or number: KILL, SIGTERM, RTMIN+3, 9
     #[arg(value_name = "SIGNAL", default_value = "TERM")]
-    #[arg(value_parser = signal::number, allow_hyphen_values = true)]
+    #[arg(value_parser = signals::number, allow_hyphen_values = true)]
     pub signal: i32,
 
     /// Send it to all processes of the container
@@ -40,7 +40,7 @@ pub struct Stop {
     pub timeout: Duration,
 
     /// The first signal [default: the annotation org.opencontainers.image.stopSignal, or else TERM]
-    #[arg(long, short, value_name = "SIGNAL", value_parser = signal::number)]
+    #[arg(long, short, value_name = "SIGNAL", value_parser = signals::number)]
     pub signal: Option<i32>,
 }
 
