@@ -68,7 +68,8 @@ fn exec_ends_as_with_runc() {
     same(exec("@ false")).exits(1);
     same(exec("@ nosuch")).exits(127);
     same(exec("@ /etc/passwd")).exits(126);
-    same(exec("@ /etc")).exits(126);
+    // runc 1.3 ends with 255 here: its text lacks what Podman looks for.
+    exec("@ /etc")("crate-run").exits(126);
     same(exec("--workdir /no/such @ true"));
     same(exec("--user 1000 @ id")).exits(0);
     let said = at_terminal("podman --runtime crate-run exec --interactive --tty crate-run tty").exits(0);
