@@ -11,10 +11,11 @@ use crate::update::{Action, Change, restore};
 
 /// What takes a change back.
 enum Undo {
-    /// Write the value to the file.
+    /// Write the value to the file, or the second one where the kernel refuses the first.
     Limit {
         file: String,
         value: String,
+        otherwise: Option<String>,
     },
     Schemata {
         group: Group,
@@ -122,7 +123,12 @@ impl<'a> Changing<'a> {
         if let Optional::OrElse { file, value } = &setting.optional {
             other = read(file).map(|before| undo_of(file, value, &before));
         }
-        let before = read(&setting.file).map(|before| undo_of(&setting.file, &setting.value, &before));
+        let mut before = read(&setting.file).map(|before| undo_of(&setting.file, &setting.value, &before));
+        if let Some(Undo::Limit { otherwise, .. }) = &mut before {
+            // A cpuset with processes cannot be emptied again (ENOSPC, seen with Linux 6.1): then it gets by
+            // name what it had without a name. Other files have no .effective beside them.
+            *otherwise = read(&format!("{}.effective", setting.file)).map(|set| set.trim().to_owned());
+        }
         match cgroup.apply(setting)? {
             Applied::Written => back.extend(before),
             Applied::WrittenElsewhere { .. } => back.extend(other),
@@ -143,7 +149,13 @@ impl<'a> Changing<'a> {
 
     fn take_back(&self, undo: Undo) -> Result<(), Error> {
         match undo {
-            Undo::Limit { file, value } => Ok(self.cgroup()?.write_file(&file, &value)?),
+            Undo::Limit { file, value, otherwise } => {
+                let cgroup = self.cgroup()?;
+                match (cgroup.write_file(&file, &value), otherwise) {
+                    (Err(_), Some(otherwise)) => Ok(cgroup.write_file(&file, &otherwise)?),
+                    (written, _) => Ok(written?),
+                }
+            }
             Undo::Systemd { unit, properties } => Ok(Systemd::open(unit.manager)?.set(&unit, &properties)?),
             Undo::Schemata { group, line } => Ok(Tree::find()?.write_line(&group, &line)?),
             Undo::Config(text) => self.container.replace_config(&text),
@@ -169,5 +181,6 @@ impl<'a> Changing<'a> {
 }
 
 fn undo_of(file: &str, written: &str, before: &str) -> Undo {
-    Undo::Limit { file: file.to_owned(), value: restore::value(file, written, before) }
+    let value = restore::value(file, written, before);
+    Undo::Limit { file: file.to_owned(), value, otherwise: None }
 }
