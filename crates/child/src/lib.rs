@@ -8,7 +8,7 @@
 //!
 //! Read in this order: [`runner`] (the loop), [`failure`] (what an operation answers), [`inside`] (how a path
 //! of the image is looked up), then the operations by subject: [`namespace`], [`mount`], [`device`],
-//! [`mask`], [`terminal`], [`hook`], [`power`] (ids and capabilities), [`verify`], [`filter`]
+//! `mask`, [`terminal`], [`hook`], [`power`] (ids and capabilities), [`verify`], [`filter`]
 //! (seccomp) and [`execute`].
 #![no_std]
 #![forbid(unsafe_code)]
