@@ -34,14 +34,16 @@ completions: ## write completions for bash, zsh and fish to target/completions
 # Where `install` puts things; packagers set DESTDIR, which goes in front.
 PREFIX := /usr/local
 SHARE := $(DESTDIR)$(PREFIX)/share
+# Only what lies in the system itself belongs to root.
+AS_OWNER := $(if $(DESTDIR),,$(SUDO))
 
 install: build man completions ## install program, manual pages and completions below PREFIX (/usr/local)
-	install -D -m 755 bin/crate-run $(DESTDIR)$(PREFIX)/bin/crate-run
-	install -d $(SHARE)/man/man1
-	install -m 644 $(TARGET)/man/*.1 $(SHARE)/man/man1/
-	install -D -m 644 $(TARGET)/completions/crate-run.bash $(SHARE)/bash-completion/completions/crate-run
-	install -D -m 644 $(TARGET)/completions/_crate-run $(SHARE)/zsh/site-functions/_crate-run
-	install -D -m 644 $(TARGET)/completions/crate-run.fish $(SHARE)/fish/vendor_completions.d/crate-run.fish
+	$(AS_OWNER) install -D -m 755 bin/crate-run $(DESTDIR)$(PREFIX)/bin/crate-run
+	$(AS_OWNER) install -d $(SHARE)/man/man1
+	$(AS_OWNER) install -m 644 $(TARGET)/man/*.1 $(SHARE)/man/man1/
+	$(AS_OWNER) install -D -m 644 $(TARGET)/completions/crate-run.bash $(SHARE)/bash-completion/completions/crate-run
+	$(AS_OWNER) install -D -m 644 $(TARGET)/completions/_crate-run $(SHARE)/zsh/site-functions/_crate-run
+	$(AS_OWNER) install -D -m 644 $(TARGET)/completions/crate-run.fish $(SHARE)/fish/vendor_completions.d/crate-run.fish
 
 rootfs: ## make the root filesystem and the bundles that the demo and the tests use
 	rootfs-fixtures/make $(FIXTURES)

@@ -8,7 +8,9 @@
 //!
 //! Man pages: openat2(2), mkdirat(2), unlinkat(2), getdents64(2).
 
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
@@ -36,8 +38,9 @@ impl Directory {
     }
 
     /// The directory at `relative`, one or more names below this one; an empty path is this one.
-    pub fn beneath(&self, relative: &str) -> Result<Self> {
-        let path = if relative.is_empty() { "." } else { relative };
+    pub fn beneath(&self, relative: impl AsRef<OsStr>) -> Result<Self> {
+        let relative = relative.as_ref();
+        let path = if relative.is_empty() { OsStr::new(".") } else { relative };
         let resolve = ResolveFlags::BENEATH
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
@@ -49,20 +52,20 @@ impl Directory {
     /// Makes the directory `name` in this one. EEXIST when it is there.
     pub fn make(&self, name: &str) -> Result<()> {
         // 0755, the mode of every group; the umask of the caller may narrow it.
-        rustix::fs::mkdirat(&self.0, plain(name)?, Mode::from_raw_mode(0o755))
+        rustix::fs::mkdirat(&self.0, plain(name.as_ref())?, Mode::from_raw_mode(0o755))
     }
 
     /// Removes the directory `name` in this one. EBUSY while it has processes or children.
-    pub fn remove(&self, name: &str) -> Result<()> {
-        rustix::fs::unlinkat(&self.0, plain(name)?, AtFlags::REMOVEDIR)
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<()> {
+        rustix::fs::unlinkat(&self.0, plain(name.as_ref())?, AtFlags::REMOVEDIR)
     }
 
-    /// The names of the directories in this one.
-    pub fn children(&self) -> Result<Vec<String>> {
+    /// The names of the directories in this one. Whoever is in a container may choose them, of any bytes.
+    pub fn children(&self) -> Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.0)? {
             let entry = entry?;
-            let name = entry.file_name().to_str().map_err(|_| Errno::ILSEQ)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if entry.file_type() == FileType::Directory && name != "." && name != ".." {
                 names.push(name.to_owned());
             }
@@ -73,7 +76,7 @@ impl Directory {
     /// Opens the file `name` in this directory.
     pub fn file(&self, name: &str, access: OFlags) -> Result<OwnedFd> {
         let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let name = plain(name)?;
+        let name = plain(name.as_ref())?;
         retry_on_intr(|| rustix::fs::openat(&self.0, name, flags, Mode::empty()))
     }
 
@@ -102,9 +105,13 @@ impl Directory {
     pub fn change_owner(&self, name: Option<&str>, owner: rustix::fs::Uid) -> Result<()> {
         match name {
             None => rustix::fs::fchown(&self.0, Some(owner), None),
-            Some(name) => {
-                rustix::fs::chownat(&self.0, plain(name)?, Some(owner), None, AtFlags::SYMLINK_NOFOLLOW)
-            }
+            Some(name) => rustix::fs::chownat(
+                &self.0,
+                plain(name.as_ref())?,
+                Some(owner),
+                None,
+                AtFlags::SYMLINK_NOFOLLOW,
+            ),
         }
     }
 }
@@ -130,8 +137,10 @@ pub(crate) fn read_whole(file: BorrowedFd<'_>) -> Result<String> {
 }
 
 /// A single name, so that no caller can reach outside of the directory.
-fn plain(name: &str) -> Result<&str> {
-    let fine = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+fn plain(name: &OsStr) -> Result<&OsStr> {
+    let bytes = name.as_bytes();
+    let fine =
+        !bytes.is_empty() && bytes != b"." && bytes != b".." && !bytes.iter().any(|it| b"/\0".contains(it));
     if fine { Ok(name) } else { Err(Errno::INVAL) }
 }
 
@@ -160,9 +169,9 @@ mod tests {
     #[test]
     fn names_that_leave_the_directory_are_refused() {
         for bad in ["", ".", "..", "a/b", "/a", "../a", "a\0b"] {
-            assert_eq!(plain(bad), Err(Errno::INVAL), "{bad:?}");
+            assert_eq!(plain(OsStr::new(bad)), Err(Errno::INVAL), "{bad:?}");
         }
-        assert_eq!(plain("memory.max"), Ok("memory.max"));
+        assert_eq!(plain(OsStr::new("memory.max")), Ok(OsStr::new("memory.max")));
     }
 
     #[test]

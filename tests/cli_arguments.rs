@@ -230,7 +230,7 @@ fn events_takes_go_durations() {
     assert!(!events("crate-run events --stats=true --stats=false web").stats);
     for wrong in ["0", "-1s", "soon", "0s"] {
         let said = complaint(&format!("crate-run events --interval={wrong} web"));
-        assert!(said.starts_with(&format!("invalid duration {wrong:?}")), "{said}");
+        assert!(said.starts_with(&format!("--interval: invalid duration {wrong:?}")), "{said}");
     }
 }
 
@@ -243,7 +243,7 @@ fn stop_and_wait_take_seconds() {
     assert_eq!(stop("crate-run stop -t 1m30s web").timeout.as_secs(), 90);
     assert_eq!(wait("crate-run wait web").timeout, None);
     assert_eq!(wait("crate-run wait -timeout=2 web").timeout.map(|time| time.as_secs()), Some(2));
-    assert!(complaint("crate-run stop -t -5 web").starts_with("invalid duration \"-5\""));
+    assert!(complaint("crate-run stop -t -5 web").starts_with("--timeout: invalid duration \"-5\""));
 }
 
 #[test]

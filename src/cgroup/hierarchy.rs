@@ -142,7 +142,7 @@ impl Hierarchy {
         let existing = above.find_map(|level| self.root.beneath(&level).ok());
         let Some(existing) = existing else { return false };
         let is_ours = |directory: &Directory, name: &str| directory.is_writable(name);
-        let common = self.root.beneath(&common_ancestor(path.as_str(), own));
+        let common = self.root.beneath(common_ancestor(path.as_str(), own));
         is_ours(&existing, ".") && common.is_ok_and(|common| is_ours(&common, "cgroup.procs"))
     }
 

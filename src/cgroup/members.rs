@@ -23,6 +23,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::error::CgroupError;
 use super::events::is_gone;
+use super::remove::LEVELS;
 use super::v2::{Cgroup, directory_error};
 use crate::kernfs::Directory;
 
@@ -39,7 +40,7 @@ impl Cgroup {
     /// Errors: `Directory`. A process of another pid namespace that is not below ours has no number here.
     pub fn processes(&self) -> Result<Vec<i32>, CgroupError> {
         let mut found = BTreeSet::new();
-        collect(&self.directory, &mut found)
+        collect(&self.directory, LEVELS, &mut found)
             .map_err(|errno| directory_error("list the processes of", self.path(), errno))?;
         Ok(found.into_iter().collect())
     }
@@ -86,8 +87,9 @@ fn open(pid: i32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }
 
-/// Depth first, with the descriptors of one branch open at a time.
-fn collect(directory: &Directory, found: &mut BTreeSet<i32>) -> Result<(), Errno> {
+/// Depth first, with the descriptors of one branch open at a time. ENAMETOOLONG: whoever is in the container
+/// has made a branch that is deeper than `levels`.
+fn collect(directory: &Directory, levels: usize, found: &mut BTreeSet<i32>) -> Result<(), Errno> {
     match directory.read("cgroup.procs") {
         Ok(list) => found.extend(numbers(&list)),
         Err(Errno::OPNOTSUPP) => found.extend(numbers(&directory.read("cgroup.threads")?).filter_map(group)),
@@ -101,7 +103,8 @@ fn collect(directory: &Directory, found: &mut BTreeSet<i32>) -> Result<(), Errno
     };
     for name in children {
         match directory.beneath(&name) {
-            Ok(child) => collect(&child, found)?,
+            Ok(_) if levels == 0 => return Err(Errno::NAMETOOLONG),
+            Ok(child) => collect(&child, levels - 1, found)?,
             Err(errno) if is_gone(errno) => {}
             Err(errno) => return Err(errno),
         }

@@ -15,6 +15,7 @@
 //!
 //! Man pages: cgroups(7), "Removing cgroups"; rmdir(2).
 
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ use super::v2::directory_error;
 use crate::kernfs::{Directory, read_whole};
 
 /// How many levels, and so descriptors, one walk takes.
-const LEVELS: usize = 64;
+pub(super) const LEVELS: usize = 64;
 
 /// The longest sleep while rmdir(2) says EBUSY; a change of `cgroup.events` ends it sooner.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -140,7 +141,7 @@ fn walk(directory: &Directory, levels: usize) -> Result<Walk, Errno> {
 }
 
 /// Removes the child `name` unless it is busy; true when it is gone.
-fn remove_leaf(directory: &Directory, name: &str, cleared: &mut Cleared) -> Result<bool, Errno> {
+fn remove_leaf(directory: &Directory, name: &OsStr, cleared: &mut Cleared) -> Result<bool, Errno> {
     match directory.remove(name) {
         Ok(()) => *cleared = Cleared::Something,
         Err(Errno::NOENT | Errno::NODEV) => {}

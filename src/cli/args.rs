@@ -190,7 +190,7 @@ pub struct Global {
     pub rootless: Rootless,
 
     /// Print the version
-    #[arg(long, short, action = ArgAction::Version)]
+    #[arg(long, short, short_alias = 'V', action = ArgAction::Version)]
     version: (),
 }
 

@@ -81,7 +81,7 @@ impl<'a> Line<'a> {
     /// Takes a word that begins with a dash and, where the flag wants one, its value from `rest`.
     fn flag(&mut self, word: &OsStr, rest: &mut impl Iterator<Item = OsString>) {
         let (name, value) = split(word);
-        if name == "help" || name == "h" {
+        if ["help", "h", "usage", "?"].contains(&name) {
             return self.words().push("--help".into());
         }
         if let Some((flag, owner)) = self.find(name) {

@@ -35,8 +35,7 @@ pub fn state(global: &Global, state: &State) -> Result<String, Error> {
 pub fn list(global: &Global, list: &List, log: &Log) -> Result<String, Error> {
     let store = making::store(global)?;
     if global.root.is_some() && !store.root().is_dir() {
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        return Err(Error::file("list the state directory", store.root(), missing));
+        return Err(Error::WrongState(format!("there is no state directory {}", store.root().display())));
     }
     let (mut rows, users) = (Vec::new(), Users::read());
     for id in store.ids()? {

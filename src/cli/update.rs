@@ -38,15 +38,17 @@ pub fn update(global: &Global, update: &Update, log: &Log) -> Result<i32, Error>
     let bound = record.cgroup_v1.iter().flat_map(|group| &group.controllers);
     let bound: Vec<&str> = bound.map(String::as_str).collect();
     let planned = compile(&given, &saved, &id, record.unit.as_ref(), &bound)?;
-    for finding in planned.warnings.iter().filter(|finding| finding.severity == Severity::Warning) {
-        log.warning(&format!("{}: {}", finding.at, finding.message));
-    }
     if update.dry_run {
         // A reader that has gone away is no failure of ours.
         let _ = std::io::stdout().write_all(text(&planned.changes).as_bytes());
-        return Ok(0);
+    } else {
+        Changing::new(&container, &given, lifecycle::cgroup_of(&record)?).perform(&planned.changes)?;
     }
-    Changing::new(&container, &given, lifecycle::cgroup_of(&record)?).perform(&planned.changes).map(|()| 0)
+    // Whoever is refused hears of that only: one line in the log.
+    for finding in planned.warnings.iter().filter(|finding| finding.severity == Severity::Warning) {
+        log.warning(&format!("{}: {}", finding.at, finding.message));
+    }
+    Ok(0)
 }
 
 fn refuse_ended(container: &Container, record: &Record) -> Result<(), Error> {

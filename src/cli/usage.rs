@@ -58,7 +58,14 @@ fn sentence(error: &Error, words: &[OsString]) -> String {
     let value = of(ContextKind::InvalidValue);
     let problem = match error.kind() {
         // The parsers of our values say a whole sentence.
-        ErrorKind::ValueValidation => return error.source().map(ToString::to_string).unwrap_or_default(),
+        ErrorKind::ValueValidation => {
+            let said = error.source().map(ToString::to_string).unwrap_or_default();
+            // Ours name what is wrong; those of clap and of numbers do not.
+            return match flag.strip_prefix("--") {
+                Some(name) if !said.contains(name) => format!("{flag}: {said}"),
+                _ => said,
+            };
+        }
         ErrorKind::InvalidSubcommand => format!("unknown command {:?}", of(ContextKind::InvalidSubcommand)),
         ErrorKind::UnknownArgument if argument.starts_with('-') => format!("unknown flag {argument}"),
         ErrorKind::UnknownArgument => format!("one argument too many: {argument:?}"),
@@ -149,6 +156,7 @@ mod tests {
                 &["create", "--preserve-fds", "-1", "x"],
                 "--preserve-fds must be a number from 0 on, not \"-1\"",
             ),
+            (&["update", "--cpu-period", "abc", "x"], "--cpu-period: invalid digit found in string"),
             (
                 &["list", "-f", "yaml"],
                 "--format must be one of table, json, not \"yaml\"; see crate-run list --help",
@@ -166,7 +174,10 @@ mod tests {
             (&["crate-run", "help", "run"], "--detach"),
             (&["crate-run", "run", "-h"], "Usage: crate-run run [OPTIONS] <ID|BUNDLE/>"),
             (&["crate-run", "-help", "run"], "features"),
+            (&["crate-run", "-?"], "Commands:"),
+            (&["crate-run", "state", "--usage"], "Usage: crate-run state"),
             (&["crate-run", "-v"], "crate-run version "),
+            (&["crate-run", "-V"], "crate-run version "),
             (&["crate-run", "--version", "state"], "commit: "),
         ] {
             match parse(line.iter().map(OsString::from)) {

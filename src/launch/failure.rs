@@ -142,7 +142,7 @@ fn kernel_words(words: &str) -> &str {
     ["e ", "w ", "i "].iter().find_map(|grade| words.strip_prefix(grade)).unwrap_or(words)
 }
 
-/// The texts by which engines choose exit status 126 or 127.
+/// The texts by which engines choose exit status 126 or 127, or tell that a security label is at fault.
 fn known_text(operation: &Operation, call: Call, errno: Errno, words: &str) -> Option<String> {
     match (operation, call) {
         (Operation::FindExecutable { name, .. }, Call::Access) => {
@@ -155,6 +155,15 @@ fn known_text(operation: &Operation, call: Call, errno: Errno, words: &str) -> O
                 Errno::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),
                 other => format!("exec: {name:?}: {}", other.meaning()),
             })
+        }
+        (Operation::SetLabel { path, label }, Call::Write) => {
+            let (path, label) = (path.to_string_lossy(), String::from_utf8_lossy(label));
+            // The profile is missing, not a file: these words of ENOENT would mean the program.
+            let meaning = match errno {
+                Errno::ENOENT => "no such profile is loaded".to_owned(),
+                other => other.meaning().to_string(),
+            };
+            Some(format!("write `/proc/{path}`: the label {label:?} is refused: {meaning}"))
         }
         (Operation::Execute { .. }, Call::Execve) => Some(format!("exec {words}: {}", errno.meaning())),
         _ => None,
@@ -342,6 +351,27 @@ fn child_cure(operation: &Operation, call: Call, errno: Errno) -> &'static str {
         }
         (Op::EnterDirectory { .. }, Errno::ENOTDIR) => "process.cwd names something that is not a directory",
         (Op::MakeDevice { .. }, Errno::EPERM) => "making device nodes takes CAP_MKNOD",
+        (Op::SetLabel { .. }, Errno::ENOENT) => "load the profile on the host first: apparmor_parser(8)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Podman takes a path of procfs between back-quotes for trouble with labels, and the meaning of ENOENT for
+    /// a program that is missing.
+    #[test]
+    fn a_refused_label_is_told_in_the_words_that_podman_knows() {
+        let set =
+            |label: &[u8]| Operation::SetLabel { path: c"self/attr/exec".into(), label: label.to_vec() };
+        let said = known_text(&set(b"exec web"), Call::Write, Errno::ENOENT, "").expect("known");
+        let expected =
+            "write `/proc/self/attr/exec`: the label \"exec web\" is refused: no such profile is loaded";
+        assert_eq!(said, expected);
+        assert!(child_cure(&set(b"exec web"), Call::Write, Errno::ENOENT).contains("apparmor_parser"));
+        let said = known_text(&set(b"x:y:z"), Call::Write, Errno::EINVAL, "").expect("known");
+        assert!(said.ends_with("\"x:y:z\" is refused: invalid argument"), "{said}");
     }
 }

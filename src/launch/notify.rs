@@ -28,6 +28,8 @@ const READINESS: Duration = Duration::from_secs(3600);
 const READING: Duration = Duration::from_secs(30);
 /// The largest message in bytes; sd_notify(3) knows no limit, and systemd reads 4096.
 const LARGEST: usize = 4096;
+/// How many messages are read before something else gets its turn.
+const AT_ONCE: usize = 16;
 
 /// The socket of the service manager that waits for the runtime's caller.
 #[derive(Debug)]
@@ -122,10 +124,11 @@ impl Proxy {
         PollFd::new(&self.socket, PollFlags::IN)
     }
 
-    /// The next line that says READY=, without what was said before it. `None` when there is nothing to read.
+    /// The next line that says READY=, without what was said before it. `None` when there is none among the
+    /// next messages: a program that talks without end is not to keep us from the clock and from signals.
     fn ready(&self) -> Option<Vec<u8>> {
         let mut message = [0; LARGEST];
-        loop {
+        for _ in 0..AT_ONCE {
             match self.socket.recv(&mut message) {
                 Ok(length) => {
                     let mut lines = message[..length].split(|byte| *byte == b'\n');
@@ -137,6 +140,7 @@ impl Proxy {
                 Err(_) => return None,
             }
         }
+        None
     }
 
     /// Passes on that the program is ready, if it has said so; answers whether it has.
@@ -165,7 +169,10 @@ impl Proxy {
             let has_ended = !wanted[1].revents().is_empty();
             if let Some(line) = self.ready() {
                 self.service.tell(&line);
-                self.service.tell(format!("MAINPID={}", process.pid).as_bytes());
+                // The number of a process that has ended may be somebody else's.
+                if !has_ended {
+                    self.service.tell(format!("MAINPID={}", process.pid).as_bytes());
+                }
                 self.service.barrier();
                 return Ok(());
             }

@@ -241,7 +241,8 @@ impl Tree {
 
     /// The directories in a directory below the mount, by name; none where it is not there.
     pub fn directories(&self, directory: &str) -> Vec<String> {
-        let mut names = self.root.beneath(directory).and_then(|it| it.children()).unwrap_or_default();
+        let names = self.root.beneath(directory).and_then(|it| it.children()).unwrap_or_default();
+        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort();
         names
     }

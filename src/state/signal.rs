@@ -43,7 +43,7 @@ pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Resul
     }
 }
 
-/// Whether there was anybody to end.
+/// Whether there was anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     Somebody,
@@ -74,17 +74,22 @@ fn signal_all(id: &ContainerId, record: &Record, signal: i32) -> Result<(), Erro
         cgroup.signal_all(signal as u32)?;
         return Ok(());
     }
-    if record.process.is_some_and(|process| process.is_alive()) {
-        let said = format!("container {id} has no cgroup: signal {signal} can go to its first process only");
-        return Err(Error::WrongState(said));
-    }
-    Ok(())
+    // Without a cgroup nobody can say who else belongs to it.
+    send(id, record, signal).map(drop)
 }
 
 fn signal_first(id: &ContainerId, record: &Record, signal: i32) -> Result<(), Error> {
+    match send(id, record, signal)? {
+        Found::Somebody => Ok(()),
+        Found::Nobody => Err(gone(id)),
+    }
+}
+
+/// To the first process.
+fn send(id: &ContainerId, record: &Record, signal: i32) -> Result<Found, Error> {
     match record.process.and_then(|process| process.signal(signal)) {
-        None | Some(Err(rustix::io::Errno::SRCH)) => Err(gone(id)),
-        Some(Ok(())) => Ok(()),
+        None | Some(Err(rustix::io::Errno::SRCH)) => Ok(Found::Nobody),
+        Some(Ok(())) => Ok(Found::Somebody),
         Some(Err(errno)) => Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}"))),
     }
 }

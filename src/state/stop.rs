@@ -46,7 +46,13 @@ pub fn stop(store: &Store, id: &ContainerId, farewell: &Farewell) -> Result<Vec<
     drop(container);
     // Whether it has ended by itself or not: nobody is to be left.
     let _ = ending::wait(&record, Some(farewell.patience));
-    end(id, &record).map(|()| warnings)
+    // Meanwhile somebody may have deleted it, and made another one of this name.
+    let now = store.open(id).and_then(|container| Ok((container.record()?, container)));
+    match now {
+        Ok((now, _locked)) if now.process == record.process => end(id, &record).map(|()| warnings),
+        Ok(_) | Err(Error::NotFound { .. }) => Ok(warnings),
+        Err(error) => Err(error),
+    }
 }
 
 /// Sends the first process its stop signal, and wakes it if it is paused. What comes back are warnings.

@@ -71,6 +71,8 @@ impl Store {
             "it belongs to another user"
         } else if directory.mode() & 0o002 != 0 {
             "everybody may write to it"
+        } else if directory.mode() & 0o020 != 0 && directory.gid() != rustix::process::getegid().as_raw() {
+            "another group may write to it"
         } else {
             return Ok(());
         };
@@ -88,6 +90,8 @@ impl Store {
         let path = self.path(id);
         loop {
             self.make_directory(id, &path)?;
+            // Whoever was quicker may have made the directory of all containers.
+            self.is_ours()?;
             match lock(&path)? {
                 // Whoever was quicker than our lock has made a container of this directory.
                 Some(_) if path.join(RECORD).exists() => return Err(Error::Exists { id: id.to_string() }),

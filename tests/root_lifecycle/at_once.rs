@@ -65,6 +65,25 @@ fn a_delete_during_create_waits_for_it() {
     }
 }
 
+/// Nobody keeps the lock while it waits for a program to say goodbye.
+#[test]
+fn a_stop_spares_the_next_container_of_the_same_name() {
+    let Some(world) = World::new("a_stop_spares_the_next_container_of_the_same_name") else { return };
+    let container = world.container("a", config::sleeps);
+    for _ in 0..ROUNDS {
+        container.run(&["--detach"]).ok();
+        container.command("pause", &[]).run().ok();
+        let stop = container.command("stop", &["--timeout", "50"]).spawn();
+        // It has been woken, and does not listen to SIGTERM.
+        container.becomes("running");
+        container.delete(&["--force"]).ok();
+        container.create().ok();
+        stop.wait().ok();
+        assert_eq!(container.status(), "created");
+        container.finish();
+    }
+}
+
 #[test]
 fn many_containers_at_once_are_all_there() {
     let Some(world) = World::new("many_containers_at_once_are_all_there") else { return };

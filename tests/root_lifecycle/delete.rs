@@ -1,6 +1,8 @@
 //! `delete --force` works on anything that can lie in the state directory.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -24,6 +26,24 @@ fn force_deletes_in_every_state() {
     container.becomes("stopped");
     container.delete(&["-f"]).ok();
     container.delete(&["--force"]).ok();
+}
+
+/// A container with a writable cgroup mount makes cgroups of any name, and as deep as it likes.
+#[test]
+fn no_cgroup_made_inside_keeps_a_container_from_being_deleted() {
+    let Some(world) = World::new("no_cgroup_made_inside_keeps_a_container_from_being_deleted") else {
+        return;
+    };
+    let container = world.container("a", config::sleeps);
+    container.run(&["--detach"]).ok();
+    let own = world.cgroup("a");
+    fs::create_dir(own.join(OsStr::from_bytes(b"x-\xff"))).expect("a cgroup of this name");
+    container.command("ps", &["--format", "json"]).run().ok();
+    fs::create_dir_all(own.join("deep/".repeat(70))).expect("a deep cgroup");
+    let said = container.command("ps", &["--format", "json"]).run().exits(1);
+    assert!(said.sentence().starts_with("cannot list the processes of cgroup"), "{}", said.stderr);
+    container.delete(&["--force"]).ok();
+    assert!(!own.exists());
 }
 
 #[test]

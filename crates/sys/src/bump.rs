@@ -98,14 +98,16 @@ unsafe impl GlobalAlloc for Bump {
         {
             // SAFETY: as in `alloc`.
             let space = unsafe { &mut *self.space.get() };
-            if space.pool.holds(block as usize) {
+            let is_pooled = space.pool.holds(block as usize);
+            if is_pooled {
                 // SAFETY: the caller vouches for `layout`; another size with its alignment is as valid.
                 let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
                 if space.pool.fits(layout, new) {
                     return block;
                 }
             }
-            let is_newest = block as usize + layout.size() == space.next;
+            // The pool may end where the free memory begins.
+            let is_newest = !is_pooled && block as usize + layout.size() == space.next;
             if is_newest && block as usize + size <= space.end {
                 space.next = block as usize + size;
                 return block;
