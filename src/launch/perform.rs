@@ -27,6 +27,7 @@ use crate::plan::project::{self, HostTurn, Programs};
 use crate::plan::request::Request;
 use crate::plan::{Action, HostAction, Plan};
 use crate::resctrl::{Group, Tree};
+use crate::state::scope::Claim;
 use crate::state::{Container, Record, Store};
 
 /// A start under way.
@@ -48,8 +49,8 @@ pub struct Launch<'a> {
     /// The cgroup that was made for the container.
     pub(super) cgroup: Option<Cgroup>,
     pub(super) systemd: Option<Systemd>,
-    /// The scope that was asked for.
-    pub(super) unit: Option<Unit>,
+    /// The scope that was asked for, and whether it came to be.
+    pub(super) unit: Option<(Unit, Claim<'a>)>,
     pub(super) resctrl: Option<Tree>,
     /// The groups of resctrl that were made here, outermost first.
     pub(super) groups_made: Vec<Group>,

@@ -71,9 +71,9 @@ impl Launch<'_> {
             left.extend(gone.err().map(|error| error.to_string()));
         }
         self.systemd = None;
-        if let Some(unit) = self.unit.take() {
+        if let Some((unit, claim)) = self.unit.take() {
             let place = self.record.as_ref().and_then(|record| record.cgroup.as_deref());
-            let removed = scope::remove(&unit, place, scope::Claim::Certain);
+            let removed = scope::remove(&unit, place, claim);
             left.extend(removed.err().map(|error| error.to_string()));
         }
         left.extend(self.remove_resctrl_groups().err().map(|error| error.to_string()));

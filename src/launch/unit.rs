@@ -5,6 +5,7 @@ use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate::launch::Launch;
 use crate::launch::cause::{Cause, Done};
 use crate::launch::line::Ending;
+use crate::state::scope::Claim;
 
 impl Launch<'_> {
     pub(super) fn connect_systemd(&mut self, manager: Manager) -> Done {
@@ -15,11 +16,10 @@ impl Launch<'_> {
     /// Where the scope is, the process itself tells, and that is written down at once.
     pub(super) fn start_unit(&mut self, unit: &Unit, properties: &[Property]) -> Done {
         let (Some(systemd), Some(born)) = (&mut self.systemd, &self.newborn) else { return Ok(()) };
-        let started = systemd.start(unit, properties, born.pid);
-        // A call that was refused has made nothing; the unit may even be somebody else's.
-        let refused = matches!(started, Err(SystemdError::Call { .. }));
-        self.unit = (!refused).then(|| unit.clone());
-        started?;
+        let job = systemd.start(unit, properties, born.pid);
+        let claim = Claim::after(&job, self.request.id.as_str());
+        self.unit = claim.map(|claim| (unit.clone(), claim));
+        systemd.await_start(&job?, unit)?;
         let found = Hierarchy::cgroup_of(born.pid).unwrap_or_default();
         let path = CgroupPath::absolute(&found).ok().filter(|path| path.name() == unit.name);
         // One who is dead is nowhere (cgroups(7): then it is the root).

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cgroup::systemd::{Systemd, SystemdError, Unit};
+use crate::cgroup::systemd::{Job, Systemd, SystemdError, Unit};
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate::error::Error;
 
@@ -16,6 +16,18 @@ pub enum Claim<'a> {
     Certain,
     /// It was asked for, for the container with this id, and nobody has written down whether it came to be.
     Asked { id: &'a str },
+}
+
+impl<'a> Claim<'a> {
+    /// What is claimed after StartTransientUnit was called for the container `id`: only a job makes it certain.
+    /// A refusal has made nothing, and the unit may be somebody else's.
+    pub fn after(started: &Result<Job, SystemdError>, id: &'a str) -> Option<Self> {
+        match started {
+            Ok(_) => Some(Self::Certain),
+            Err(error) if error.is_refusal() => None,
+            Err(_) => Some(Self::Asked { id }),
+        }
+    }
 }
 
 /// Kills what is in the scope, has systemd stop and forget it, and sees to it that its directory is gone. A scope

@@ -1,6 +1,6 @@
 //! Carrying out an update, and taking it back.
 
-use crate::cgroup::systemd::{Property, Systemd, Unit, property};
+use crate::cgroup::systemd::{Property, Systemd, SystemdError, Unit, property};
 use crate::cgroup::v2::Applied;
 use crate::cgroup::{Cgroup, Hierarchy, Optional, Setting, Wanted, limits};
 use crate::error::{Error, Place, StepError};
@@ -104,10 +104,10 @@ impl<'a> Changing<'a> {
             Some(Setting { value, ..setting.clone() })
         };
         let before: Vec<Setting> = settings.iter().filter_map(old).collect();
-        Systemd::open(unit.manager)?.set(unit, &property::of_settings(settings))?;
+        let told = Systemd::open(unit.manager)?.set(unit, &property::of_settings(settings));
         let properties = property::of_settings(&before);
-        self.done.push(Undo::Systemd { unit: unit.clone(), properties });
-        Ok(())
+        self.done.extend(may_have_heard(&told).then(|| Undo::Systemd { unit: unit.clone(), properties }));
+        Ok(told?)
     }
 
     fn write(&mut self, setting: &Setting) -> Result<(), Error> {
@@ -180,7 +180,31 @@ impl<'a> Changing<'a> {
     }
 }
 
+/// Without an answer nobody knows; what systemd refuses it refuses as a whole.
+fn may_have_heard(told: &Result<(), SystemdError>) -> bool {
+    !told.as_ref().is_err_and(SystemdError::is_refusal)
+}
+
 fn undo_of(file: &str, written: &str, before: &str) -> Undo {
     let value = restore::value(file, written, before);
     Undo::Limit { file: file.to_owned(), value, otherwise: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_without_an_answer_is_taken_back_too() {
+        let call = |name: &str| {
+            let text = |text: &str| text.to_owned();
+            let (method, unit) = (text("SetUnitProperties"), text("a.scope"));
+            Err(SystemdError::Call { method, unit, name: text(name), text: String::new() })
+        };
+        assert!(may_have_heard(&Ok(())));
+        let late = SystemdError::Deadline { awaited: "SetUnitProperties".to_owned(), seconds: 30 };
+        assert!(may_have_heard(&Err(late)));
+        assert!(may_have_heard(&call("org.freedesktop.DBus.Error.NoReply")));
+        assert!(!may_have_heard(&call("org.freedesktop.DBus.Error.InvalidArgs")));
+    }
 }

@@ -4,7 +4,10 @@
 //! the kernel). That is right also inside a user namespace, where our own number is not what the other side
 //! knows. Everything is sent at once and answered in its time.
 //!
-//! Every wait ends: connecting, writing and reading have one deadline for each exchange.
+//! Every wait ends: connecting, writing and reading have one deadline for each exchange, however much comes.
+//!
+//! On a bus anybody may write to us. Only what systemd and the bus itself have sent is looked at: the bus writes
+//! the sender into each message. The rest is passed over by its length.
 //!
 //! D-Bus Specification, "Authentication Protocol"; unix(7).
 
@@ -23,7 +26,7 @@ use rustix::net::{
 
 use super::address::{self, Place, Socket};
 use super::error::SystemdError;
-use super::message::{self, Message, Method, START};
+use super::message::{self, Addressing, Frame, Kind, Message, Method, START};
 use super::unit::Manager;
 use super::value::Value;
 
@@ -31,6 +34,9 @@ use super::value::Value;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const BUS: &str = "org.freedesktop.DBus";
+
+/// How many signals wait for somebody who wants them; the oldest go first.
+const MOST_SIGNALS: usize = 64;
 
 /// A method of the bus itself.
 const fn of_bus(member: &str) -> Method<'_> {
@@ -45,9 +51,22 @@ pub struct Bus {
     serial: u32,
     /// What has come and is no whole message yet.
     received: Vec<u8>,
-    /// Messages that came while another one was awaited.
-    waiting: VecDeque<Message>,
+    /// How many of the bytes that come next belong to a message that concerns nobody here.
+    foreign: usize,
+    /// What is listened to.
+    signal: Option<Method<'static>>,
+    /// The unique name of who sends the signal and answers calls, on a bus.
+    speaker: Option<String>,
+    /// Signals that came while something else was awaited.
+    waiting: VecDeque<Vec<Value>>,
     patience: Duration,
+}
+
+/// What concerns us, with what it carries.
+enum Heard {
+    Answer(Vec<Value>),
+    Refusal { name: String, text: String },
+    Signal(Vec<Value>),
 }
 
 impl Bus {
@@ -76,10 +95,19 @@ impl Bus {
 
     /// A connection over a socket at whose other end somebody speaks D-Bus.
     pub(super) fn over(socket: OwnedFd, place: Place, patience: Duration) -> Result<Self, SystemdError> {
-        let (received, waiting) = (Vec::new(), VecDeque::new());
-        let mut bus = Self { socket, place, serial: 0, received, waiting, patience };
+        let mut bus = Self {
+            socket,
+            place,
+            serial: 0,
+            received: Vec::new(),
+            foreign: 0,
+            signal: None,
+            speaker: None,
+            waiting: VecDeque::new(),
+            patience,
+        };
         let deadline = Instant::now() + patience;
-        bus.write(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", "signing in")?;
+        bus.write(deadline, b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", "signing in")?;
         // First it asks for a name, then it says who we are to it.
         for expected in ["DATA", "OK"] {
             let line = bus.line(deadline)?;
@@ -87,20 +115,26 @@ impl Bus {
                 return Err(SystemdError::Refused { place: bus.place.to_string(), answer: line });
             }
         }
-        if bus.place.addressing == message::Addressing::ByName {
+        if bus.place.addressing == Addressing::ByName {
             bus.call(&of_bus("Hello"), &[], "the bus")?;
         }
         Ok(bus)
     }
 
-    /// Asks the bus for signals of this kind. Between two peers all signals come.
-    pub fn listen_to(&mut self, rule: &str) -> Result<(), SystemdError> {
-        match self.place.addressing {
-            message::Addressing::ByName => {
-                self.call(&of_bus("AddMatch"), &[Value::text(rule)], "the bus").map(drop)
-            }
-            message::Addressing::Peer => Ok(()),
+    /// Asks for this signal, and from now on hears also its sender, who has `destination` as name on the bus.
+    /// Between two peers all signals come, and there is only one sender.
+    pub fn listen_to(&mut self, signal: Method<'static>) -> Result<(), SystemdError> {
+        self.signal = Some(signal);
+        if self.place.addressing == Addressing::Peer {
+            return Ok(());
         }
+        let Method { destination, path, interface, member } = signal;
+        let owner = self.call(&of_bus("GetNameOwner"), &[Value::text(destination)], "the bus")?;
+        self.speaker = owner.first().and_then(Value::as_text).map(str::to_owned);
+        let rule = format!(
+            "type='signal',sender='{destination}',path='{path}',interface='{interface}',member='{member}'"
+        );
+        self.call(&of_bus("AddMatch"), &[Value::text(rule)], "the bus").map(drop)
     }
 
     /// Calls a method and waits for its answer; `about` is what the error names.
@@ -111,77 +145,83 @@ impl Bus {
         about: &str,
     ) -> Result<Vec<Value>, SystemdError> {
         self.serial += 1;
-        let serial = self.serial;
         let deadline = Instant::now() + self.patience;
-        let bytes = message::call(method, self.place.addressing, serial, arguments);
-        self.write(&bytes, method.member)?;
-        let is_answer = |message: &Message| match message {
-            Message::Reply { to, .. } | Message::Error { to, .. } => *to == serial,
-            Message::Signal { .. } | Message::Other => false,
-        };
-        match self.wait(deadline, method.member, is_answer)? {
-            Message::Reply { values, .. } => Ok(values),
-            Message::Error { name, text, .. } => Err(SystemdError::Call {
-                method: method.member.to_owned(),
-                unit: about.to_owned(),
-                name,
-                text,
-            }),
-            Message::Signal { .. } | Message::Other => unreachable!("it is an answer"),
+        let bytes = message::call(method, self.place.addressing, self.serial, arguments);
+        self.write(deadline, &bytes, method.member)?;
+        loop {
+            match self.next(deadline, method.member)? {
+                Heard::Answer(values) => return Ok(values),
+                Heard::Refusal { name, text } => {
+                    let (method, unit) = (method.member.to_owned(), about.to_owned());
+                    return Err(SystemdError::Call { method, unit, name, text });
+                }
+                Heard::Signal(values) => {
+                    self.waiting.push_back(values);
+                    self.waiting.drain(..self.waiting.len().saturating_sub(MOST_SIGNALS));
+                }
+            }
         }
     }
 
-    /// Waits for a signal of this name whose values are the wanted ones; also one that came earlier.
+    /// Waits for the signal that is listened to, with the wanted values; also one that came earlier.
     pub fn signal(
         &mut self,
-        wanted: &str,
         awaited: &str,
         is_it: impl Fn(&[Value]) -> bool,
     ) -> Result<Vec<Value>, SystemdError> {
         let deadline = Instant::now() + self.patience;
-        let is_signal = |message: &Message| matches!(message, Message::Signal { member, values } if member == wanted && is_it(values));
-        match self.wait(deadline, awaited, is_signal)? {
-            Message::Signal { values, .. } => Ok(values),
-            _ => unreachable!("it is a signal"),
-        }
-    }
-
-    /// The first message that is the wanted one. Others wait for whoever wants them.
-    fn wait(
-        &mut self,
-        deadline: Instant,
-        awaited: &str,
-        is_it: impl Fn(&Message) -> bool,
-    ) -> Result<Message, SystemdError> {
-        /// More signals than jobs of any machine end while one call is under way.
-        const MOST: usize = 4096;
-        if let Some(index) = self.waiting.iter().position(&is_it) {
-            return Ok(self.waiting.remove(index).expect("just found"));
+        while let Some(values) = self.waiting.pop_front() {
+            if is_it(&values) {
+                return Ok(values);
+            }
         }
         loop {
-            let message = self.next(deadline, awaited)?;
-            if is_it(&message) {
-                return Ok(message);
-            }
-            if matches!(message, Message::Signal { .. }) {
-                self.waiting.push_back(message);
-                self.waiting.drain(..self.waiting.len().saturating_sub(MOST));
+            match self.next(deadline, awaited)? {
+                Heard::Signal(values) if is_it(&values) => return Ok(values),
+                _ => {}
             }
         }
     }
 
-    fn next(&mut self, deadline: Instant, awaited: &str) -> Result<Message, SystemdError> {
-        let malformed = |place: &Place| SystemdError::Malformed { place: place.to_string() };
+    /// The next message that concerns us.
+    fn next(&mut self, deadline: Instant, awaited: &str) -> Result<Heard, SystemdError> {
         loop {
-            if let Some(start) = self.received.first_chunk::<START>() {
-                let length = message::length(start).map_err(|_| malformed(&self.place))?;
-                if self.received.len() >= length {
-                    let message = message::read(&self.received[..length]);
-                    self.received.drain(..length);
-                    return message.map_err(|_| malformed(&self.place));
+            self.left(deadline, awaited)?;
+            let passed = self.foreign.min(self.received.len());
+            self.received.drain(..passed);
+            self.foreign -= passed;
+            let frame = self.received.first_chunk::<START>().map(message::frame).transpose();
+            match frame.map_err(|_| SystemdError::Malformed { place: self.place.to_string() })? {
+                Some(Frame::Foreign(length)) => self.foreign = length,
+                Some(Frame::Readable(length)) if length <= self.received.len() => {
+                    let bytes: Vec<u8> = self.received.drain(..length).collect();
+                    if let Some(heard) = self.heard(&bytes) {
+                        return Ok(heard);
+                    }
                 }
+                _ => self.read(deadline, awaited)?,
             }
-            self.read(deadline, awaited)?;
+        }
+    }
+
+    /// The body is read only if the message concerns us.
+    fn heard(&self, bytes: &[u8]) -> Option<Heard> {
+        let message = Message::read(bytes).ok()?;
+        let is_peer = self.place.addressing == Addressing::Peer;
+        let is_speaker = is_peer || self.speaker.as_ref() == Some(&message.sender);
+        // The bus answers too, instead of one who is not there or may not be asked.
+        let may_answer = is_speaker || message.sender == BUS;
+        match message.kind {
+            Kind::Reply(to) if may_answer && to == self.serial => Some(Heard::Answer(message.values().ok()?)),
+            Kind::Error(to) if may_answer && to == self.serial => {
+                let values = message.values().unwrap_or_default();
+                let text = values.first().and_then(Value::as_text).unwrap_or_default().to_owned();
+                Some(Heard::Refusal { name: message.error, text })
+            }
+            Kind::Signal if is_speaker && message.is_signal(self.signal.as_ref()?) => {
+                Some(Heard::Signal(message.values().ok()?))
+            }
+            _ => None,
         }
     }
 
@@ -203,7 +243,7 @@ impl Bus {
 
     /// Waits for more bytes.
     fn read(&mut self, deadline: Instant, awaited: &str) -> Result<(), SystemdError> {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = self.left(deadline, awaited)?;
         let limit = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&limit)) {
             Ok(0) => return Err(self.late(awaited)),
@@ -224,11 +264,12 @@ impl Bus {
     }
 
     /// The socket has a limit for each call; EAGAIN is its end (socket(7), SO_SNDTIMEO).
-    fn write(&mut self, bytes: &[u8], doing: &str) -> Result<(), SystemdError> {
-        let failed = |errno| broken(doing, errno);
-        set_socket_timeout(&self.socket, Timeout::Send, Some(self.patience)).map_err(failed)?;
+    fn write(&mut self, deadline: Instant, bytes: &[u8], doing: &str) -> Result<(), SystemdError> {
         let mut rest = bytes;
         while !rest.is_empty() {
+            let left = self.left(deadline, doing)?;
+            set_socket_timeout(&self.socket, Timeout::Send, Some(left))
+                .map_err(|errno| broken(doing, errno))?;
             match send(&self.socket, rest, SendFlags::NOSIGNAL) {
                 Ok(length) => rest = &rest[length..],
                 Err(Errno::INTR) => {}
@@ -237,6 +278,12 @@ impl Bus {
             }
         }
         Ok(())
+    }
+
+    /// How much time is left; none is an error.
+    fn left(&self, deadline: Instant, awaited: &str) -> Result<Duration, SystemdError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(self.late(awaited)) } else { Ok(left) }
     }
 
     fn late(&self, awaited: &str) -> SystemdError {

@@ -51,6 +51,16 @@ impl SystemdError {
         matches!(self, Self::Call { name, .. } if name == wanted)
     }
 
+    /// Is it a refusal, after which nothing has changed? An error that the bus gives instead of an answer is none:
+    /// systemd may have heard the call (the names are those of libdbus).
+    pub fn is_refusal(&self) -> bool {
+        const UNKNOWN: [&str; 4] = ["NoReply", "Timeout", "TimedOut", "Disconnected"];
+        let unknown = |name: &str| {
+            name.strip_prefix("org.freedesktop.DBus.Error.").is_some_and(|name| UNKNOWN.contains(&name))
+        };
+        matches!(self, Self::Call { name, .. } if !unknown(name))
+    }
+
     /// What usually mends it, as a sentence without a full stop.
     pub fn cure(&self) -> Option<&'static str> {
         match self {

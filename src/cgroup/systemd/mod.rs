@@ -27,5 +27,5 @@ pub mod wire;
 
 pub use error::SystemdError;
 pub use property::Property;
-pub use scope::Systemd;
+pub use scope::{Job, Systemd};
 pub use unit::{Manager, Unit};

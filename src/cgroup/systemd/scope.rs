@@ -17,12 +17,21 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// A job that is replaced by another one of the same unit has its end there.
-const JOB_ENDS: &str = "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',\
-                        interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
+const JOB_ENDS: Method<'_> = method("JobRemoved");
 
-/// A method of systemd's.
+/// A method or a signal of systemd's.
 const fn method(member: &str) -> Method<'_> {
     Method { destination: NAME, path: PATH, interface: "org.freedesktop.systemd1.Manager", member }
+}
+
+/// The object path of a job that systemd has taken on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job(String);
+
+impl Job {
+    fn of(reply: &[Value]) -> Self {
+        Self(reply.first().and_then(Value::as_text).unwrap_or_default().to_owned())
+    }
 }
 
 /// A connection to systemd that hears of the ends of jobs.
@@ -43,11 +52,11 @@ impl Systemd {
         Ok(Self { bus })
     }
 
-    /// Starts a scope with this process in it, and waits until it is there.
+    /// Asks for a scope with this process in it. The answer is the job that starts it: from then on it is ours.
     ///
     /// What this systemd is too old for is left out: the files of the cgroup say it as well. A unit of the
     /// same name that has failed is forgotten first; one that lives is an error.
-    pub fn start(&mut self, unit: &Unit, properties: &[Property], pid: i32) -> Result<(), SystemdError> {
+    pub fn start(&mut self, unit: &Unit, properties: &[Property], pid: i32) -> Result<Job, SystemdError> {
         let version = match properties.iter().any(|property| property.since > 0) {
             true => self.version()?,
             false => 0,
@@ -62,14 +71,19 @@ impl Systemd {
             Value::Array { of: "(sa(sv))".to_owned(), items: Vec::new() },
         ];
         let start = method("StartTransientUnit");
-        let job = match self.bus.call(&start, &arguments, &unit.name) {
+        let reply = match self.bus.call(&start, &arguments, &unit.name) {
             Err(error) if error.is_named(EXISTS) => {
                 self.forget_failed(unit)?;
                 self.bus.call(&start, &arguments, &unit.name)?
             }
             other => other?,
         };
-        match self.end_of(job.first(), unit)?.as_str() {
+        Ok(Job::of(&reply))
+    }
+
+    /// Waits until the scope is there.
+    pub fn await_start(&mut self, job: &Job, unit: &Unit) -> Result<(), SystemdError> {
+        match self.end_of(job, unit)?.as_str() {
             "done" => Ok(()),
             other => Err(SystemdError::Job { unit: unit.name.clone(), result: other.to_owned() }),
         }
@@ -82,7 +96,7 @@ impl Systemd {
             Err(error) if error.is_named(NO_SUCH) => return Ok(()),
             Err(error) => return Err(error),
             // However it ends: what matters is whether the cgroup is gone, and the caller looks.
-            Ok(job) => drop(self.end_of(job.first(), unit)?),
+            Ok(job) => drop(self.end_of(&Job::of(&job), unit)?),
         }
         self.forget_failed(unit)
     }
@@ -141,10 +155,9 @@ impl Systemd {
     }
 
     /// How a job ended.
-    fn end_of(&mut self, job: Option<&Value>, unit: &Unit) -> Result<String, SystemdError> {
-        let job = job.and_then(Value::as_text).unwrap_or_default().to_owned();
-        let is_it = |values: &[Value]| values.get(1).and_then(Value::as_text) == Some(&job);
-        let ended = self.bus.signal("JobRemoved", &format!("the job for {unit}"), is_it)?;
+    fn end_of(&mut self, job: &Job, unit: &Unit) -> Result<String, SystemdError> {
+        let is_it = |values: &[Value]| values.get(1).and_then(Value::as_text) == Some(&job.0);
+        let ended = self.bus.signal(&format!("the job for {unit}"), is_it)?;
         Ok(ended.get(3).and_then(Value::as_text).unwrap_or_default().to_owned())
     }
 }

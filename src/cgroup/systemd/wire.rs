@@ -8,6 +8,8 @@ use super::value::Value;
 
 /// How deep values may lie in each other (the specification's limit for structs and arrays together).
 const DEEPEST: usize = 64;
+/// How many values are read out of one header or body: a few bytes can be a value of a few hundred in memory.
+const MOST: usize = 4096;
 
 /// The bytes are not what their signature says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +97,14 @@ impl Writer {
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// How many values may still be read.
+    left: usize,
 }
 
 impl<'a> Reader<'a> {
     /// From the start of a message, or of a body, which begins at a multiple of eight.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, left: MOST }
     }
 
     /// All values that the signature names.
@@ -152,9 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, signature: &str, depth: usize) -> Result<Value, Malformed> {
-        if depth > DEEPEST {
-            return Err(Malformed);
-        }
+        self.left = self.left.checked_sub(1).filter(|_| depth <= DEEPEST).ok_or(Malformed)?;
         Ok(match signature.as_bytes().first().ok_or(Malformed)? {
             b'y' => Value::Byte(self.take(1)?[0]),
             b'b' => Value::Bool(u32::from_le_bytes(self.number()?) != 0),
@@ -296,6 +298,20 @@ mod tests {
                 let _ = Reader::new(&bytes).values(&signature);
             }
         }
+    }
+
+    /// Eight bytes hold one byte in 100 structs, each of which would be an allocation.
+    #[test]
+    fn one_message_yields_few_values() {
+        let array = |items: Vec<Value>| {
+            let mut writer = Writer::default();
+            writer.value(&Value::Array { of: "y".to_owned(), items });
+            Reader::new(&writer.bytes).values("ay").map(drop)
+        };
+        assert_eq!(array(vec![Value::Byte(0); MOST - 1]), Ok(()));
+        assert_eq!(array(vec![Value::Byte(0); MOST]), Err(Malformed));
+        let nested = format!("{}y{}", "(".repeat(100), ")".repeat(100));
+        assert_eq!(Reader::new(&[0; 8]).values(&nested), Err(Malformed), "too deep");
     }
 
     #[test]
