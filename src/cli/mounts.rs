@@ -3,12 +3,13 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate_run_sys::namespaces::flag;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde_json::Value;
 
-use crate::bundle::finding::{Finding, Pointer, Severity};
+use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::InsidePath;
 use crate::bundle::{Bundle, Source, entry, source, span};
 use crate::cli::args::{Global, Mounts, MountsAction};
@@ -23,12 +24,16 @@ use crate::launch::Launch;
 use crate::plan::enter::{Door, Entrance, Root};
 use crate::plan::mounting::{self, Way};
 use crate::plan::request::{Gate, Request};
-use crate::state::{Container, ProcessId, Record, Status};
+use crate::state::{Container, ContainerId, ProcessId, Record, Status};
+
+/// How long the mounts may take. A path of the container can lead to a filesystem whose server never answers,
+/// or is paused with it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Adds or removes all mounts of the list, or none.
 ///
 /// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has ended; what is wrong with the
-/// list; the mount that failed.
+/// list; the mount that failed; [`Error::Deadline`] when a filesystem of the container does not answer.
 pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error> {
     let (store, id) = (making::store(global)?, making::id(&mounts.id)?);
     let text = source::read(&mounts.file)?;
@@ -48,7 +53,7 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
             format!("container {id} has no mount namespace of its own: its mounts are those of others");
         return Err(Error::WrongState(said));
     }
-    let way = Way { process, kinds: namespaces::foreign(process.pid) };
+    let way = way(&id, process, &saved)?;
     let door = Door {
         process,
         kinds: way.kinds,
@@ -64,16 +69,16 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
     let list: &[u8] = if mounts.action == MountsAction::Add { &text } else { b"[]" };
     let source = entry::with_mounts(&saved, &mounts.file, list, &door)?;
     let request = Request::new(id, Gate::Open, Master::None);
-    let mut bundle = Bundle::check(&source, &Host::probe(), &request)?;
+    let bundle = Bundle::check(&source, &Host::probe(), &request)?;
     let plan = match mounts.action {
         MountsAction::Add => {
-            bundle.warnings.extend(later(&bundle, &source)?);
+            check_later(&bundle, &source)?;
             mounting::add(&bundle, way)
         }
         MountsAction::Remove => mounting::remove(&removed, way),
     };
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
-    launch.perform().and_then(|()| launch.conclude())?;
+    launch.perform().and_then(|()| launch.conclude_within(PATIENCE))?;
     if let Some(born) = &launch.newborn {
         // It has said its last word, and is our child.
         let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
@@ -96,15 +101,27 @@ fn running(container: &Container, record: &Record) -> Result<ProcessId, Error> {
     }
 }
 
-/// What is to be told of mounts that come later than the container.
-fn later(bundle: &Bundle, source: &Source) -> Result<Vec<Finding>, Error> {
+/// The way in, unless the process has gone to a user namespace of its own together with its mounts.
+fn way(id: &ContainerId, process: ProcessId, saved: &Source) -> Result<Way, Error> {
+    let kinds = namespaces::foreign(process.pid);
+    if kinds & flag::USER != 0 && !namespaces::resolve(&saved.spec).has(flag::USER) {
+        let said = format!(
+            "the first process of container {id} has gone to a user namespace of its own, where it could make \
+             read-only mounts writable"
+        );
+        return Err(Error::WrongState(said));
+    }
+    Ok(Way { process, kinds })
+}
+
+/// Refuses what cannot come later than the container.
+fn check_later(bundle: &Bundle, source: &Source) -> Result<(), Error> {
     if bundle.namespaces.cloner == Cloner::Child {
         let said = "adding mounts takes power over the mounts of the host: it is for root only";
         return Err(Error::Unsupported(said.to_owned()));
     }
     let found = later_findings(&bundle.mounts, &bundle.namespaces);
-    let is_wrong = found.iter().any(|finding| finding.severity == Severity::Error);
-    if is_wrong { Err(source.error(found)) } else { Ok(found) }
+    if found.is_empty() { Ok(()) } else { Err(source.error(found)) }
 }
 
 /// The destinations of the list, with their places in it.

@@ -1,6 +1,7 @@
 //! The host's end of the line to the child.
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use crate_run_plan::report::{Kind, Report, SIZE};
 use crate_run_sys::{Errno, host, sockets};
@@ -115,6 +116,19 @@ impl Line {
     pub fn is_closed(&self) -> bool {
         let hang_up_only = PollFlags::empty();
         poll(&mut [PollFd::new(&self.socket, hang_up_only)], Some(&Timespec::default())) == Ok(1)
+    }
+
+    /// The same, within this time.
+    pub fn closes_within(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).unwrap_or_default();
+            match poll(&mut [PollFd::new(&self.socket, PollFlags::empty())], Some(&left)) {
+                Err(rustix::io::Errno::INTR) => {}
+                closed => return closed == Ok(1),
+            }
+        }
     }
 
     /// Sleeps until the other end is closed. What is said before stays in the socket: to be woken for each

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate_run_plan::slot::Slot;
 use crate_run_sys::Errno;
@@ -137,6 +138,21 @@ impl<'a> Launch<'a> {
         // They are the container's now, and its network namespace is not to live longer than it does.
         self.moved.clear();
         Ok(())
+    }
+
+    /// The same, but a child that has not ended its part by then is killed.
+    ///
+    /// Errors: [`Error::Deadline`] then, with what could not be undone; those of `conclude`.
+    pub fn conclude_within(&mut self, patience: Duration) -> Result<(), Error> {
+        if self.line.as_ref().is_none_or(|line| line.closes_within(patience)) {
+            return self.conclude();
+        }
+        let said = format!(
+            "not done after {} s: a filesystem of the container may not answer. The process that did it is \
+             killed, and what it has done by then may stay",
+            patience.as_secs()
+        );
+        Err(Error::Deadline([vec![said], self.undo()].concat().join("; ")))
     }
 
     fn await_child(&mut self) -> Done {

@@ -45,7 +45,7 @@ impl Launch<'_> {
     }
 
     /// Takes everything back, the latest first; answers what could not be, in words.
-    fn undo(&mut self) -> Vec<String> {
+    pub(super) fn undo(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         self.slots.clear();
         self.remains = self.line.take().and_then(|line| line.terminal);

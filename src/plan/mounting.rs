@@ -33,7 +33,6 @@ pub fn add(b: &Bundle, way: Way) -> Plan {
     let trees = mounts::prepare(&b.mounts, &b.rootfs, &b.namespaces, &mut plan);
     enter(way, &mut plan);
     mounts::later_steps(&b.mounts, &trees, &mut plan);
-    mounts::seal(&b.mounts, &mut plan);
     end(&mut plan);
     plan
 }

@@ -80,6 +80,15 @@ fn run(words: &Value) -> (i32, String) {
     (output.status.code().unwrap_or(128), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Adds the mounts to a container whose process has gone to another user namespace unseen.
+pub fn too_late(world: &World, list: &Value) -> (i32, String) {
+    let mut words = trial(world, "add", list, Fault::Child, 0);
+    words["unseen"] = flag::USER.into();
+    // The fault comes after the last step, and so not at all.
+    words["place"] = planned(&words).3.steps.len().into();
+    run(&words)
+}
+
 /// Source, bundle, request and plan of a trial, without its fault.
 fn planned(words: &Value) -> (Source, Bundle, Request, Plan) {
     let id = ContainerId::new("web").expect("an id");
@@ -87,7 +96,8 @@ fn planned(words: &Value) -> (Source, Bundle, Request, Plan) {
     let process = container.record().expect("a record").process.expect("a process");
     let text = container.config().expect("the copy");
     let saved = Source::parse("/".into(), "config.json".into(), text).expect("JSON");
-    let way = Way { process, kinds: namespaces::foreign(process.pid) };
+    let unseen = words["unseen"].as_u64().unwrap_or(0);
+    let way = Way { process, kinds: namespaces::foreign(process.pid) & !unseen };
     let (root, cgroup) = (Root::OfNamespace, Entrance::Stays);
     let door = Door { process, kinds: way.kinds, root, cgroup, groups: vec![], bound: vec![] };
     let adds = words["action"] == "add";

@@ -21,11 +21,19 @@ fn lists_that_make_no_sense() {
     let Some(world) = World::new("lists_that_make_no_sense") else { return };
     let container = living(&world, |_| {});
     let before = points(&container);
+    let long = format!("lowerdir=/{}", "a".repeat(250));
+    let tmpfs = |at, options: &[&str]| json!({ "destination": at, "type": "tmpfs", "options": options });
     let cases = [
         (json!({ "destination": "/mnt" }), "mounts"),
         (json!([{ "destination": "/p", "type": "proc", "source": "proc" }]), "a proc shows namespaces"),
         (json!([{ "destination": "/tmp", "options": ["remount", "ro"] }]), "a remount changes"),
         (json!([{ "destination": "/m", "type": "tmpfs", "options": ["tmpcopyup"] }]), "tmpcopyup takes"),
+        (json!([{ "destination": "/m", "type": "tmpfs", "options": ["iversion"] }]), "need mount(2)"),
+        (
+            json!([{ "destination": "/m", "type": "overlay", "source": "o", "options": [long] }]),
+            "need mount(2)",
+        ),
+        (json!([tmpfs("/m", &["ro"]), tmpfs("/m/in", &[])]), "is writable until they are there"),
         (json!([bind(&world.file("nowhere"), "/mnt", &[])]), "no such file or directory"),
         (json!([bind(&volume(&world, "one"), "/proc/sys", &[])]), "lies inside /proc"),
         (json!([bind(&volume(&world, "one"), "/", &[])]), "on the root of the container"),

@@ -6,10 +6,11 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::target;
 use crate_run_plan::report::Call;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::files::{self, flag};
-use crate_run_sys::{Fd, mounts};
+use crate_run_sys::{Errno, Fd, mounts, namespaces};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside;
@@ -48,10 +49,42 @@ pub fn open_descriptors(runner: &mut Runner) -> Outcome {
     Ok(())
 }
 
-/// Finds the mount at `target`, for it to be detached.
+/// Refuses a mount namespace that a process of the container has made for itself, in a user namespace of its
+/// own: there it has the power over mounts, and makes those writable that come read-only. Only what was
+/// entered counts, for the process may move until then.
+pub fn refuse_own_mounts(runner: &Runner) -> Outcome {
+    let Ok(descriptors) = runner.slot(Slot::DESCRIPTORS) else { return Ok(()) };
+    let open = |path| files::openat2(descriptors, path, 0, 0, 0).named(Call::Openat2);
+    let (mounts, users) = (open(c"../ns/mnt")?, open(c"../ns/user")?);
+    let owner = match namespaces::owner_of(mounts) {
+        Err(Errno::EPERM) => return Err(Failure::refusal(OTHER_OWNER)),
+        other => other.named(Call::Ioctl)?,
+    };
+    let (its, ours) = (files::status(owner).named(Call::Fstat)?, files::status(users).named(Call::Fstat)?);
+    for fd in [mounts, users, owner] {
+        files::close(fd);
+    }
+    if (its.device, its.inode) == (ours.device, ours.inode) {
+        Ok(())
+    } else {
+        Err(Failure::refusal(OTHER_OWNER))
+    }
+}
+
+const OTHER_OWNER: &[u8] = b"the container's process is in a mount namespace of another user namespace";
+
+/// Finds the mount at `target`, for it to be detached. The container can put a link on the way after it was
+/// mounted, and so have another mount detached: one that protects the host.
 pub fn find(runner: &mut Runner, target: &CStr) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
-    let found = inside::look_up(root, target, 0)?;
+    let found = match inside::look_up(root, target, target::NO_LINKS) {
+        Err(failure) if failure.is(Errno::ELOOP) => {
+            return Err(Failure::refusal(
+                b"a symbolic link is on the way: give the path that mountinfo shows",
+            ));
+        }
+        other => other?,
+    };
     inside::refuse_root(root, found)?;
     if !files::is_mount_root(found).named(Call::Statx)? {
         return Err(Failure::refusal(b"nothing is mounted there"));

@@ -123,9 +123,7 @@ fn set_unlocked(tree: Fd, depth: Depth, change: &Attributes) -> Outcome {
 /// A new filesystem, complete before it is attached.
 pub fn mount_new(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
-    let needs_mount =
-        |option: &CStr| option.count_bytes() > LONGEST_VALUE || mounts::is_flag_only(option.to_bytes());
-    if new.options.into_iter().any(needs_mount) {
+    if new.options.into_iter().any(mounts::needs_mount) {
         return mount_at_once(runner, new, target, rule);
     }
     let mode = match rule & rules::KEEP_MODE {
@@ -152,13 +150,15 @@ fn present_mode(root: Fd, target: &CStr, rule: u32) -> Outcome<Option<u32>> {
     }
 }
 
-/// fsconfig(2) takes no longer values; a list of many overlay layers is longer.
-const LONGEST_VALUE: usize = 255;
-
 /// The way of mount(2): everything in one call, with up to a page of options. The directory is still a
 /// descriptor, for the call is made from inside it.
 fn mount_at_once(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
+    if runner.slot(Slot::DESCRIPTORS).is_ok() {
+        return Err(Failure::refusal(
+            b"a container that runs gets no mount that can only be found by its path",
+        ));
+    }
     let mut data = Data { bytes: [0; 4096], length: 0 };
     let mut superblock = 0;
     for option in new.options {
@@ -179,12 +179,8 @@ fn mount_at_once(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Ou
     mounts::mount_here(new.source, new.filesystem, new.attributes, superblock, data).named(Call::Mount)?;
     files::enter_directory(root).named(Call::Chdir)?;
     files::close(directory);
-    // This way leads to no descriptor of the mount, unless it is looked for.
+    // This way leads to no descriptor of the mount.
     runner.keep_in = None;
-    if runner.slot(Slot::DESCRIPTORS).is_ok() {
-        let mount = inside::look_up(root, target, rule)?;
-        runner.attached(mount)?;
-    }
     match new.propagation {
         0 => Ok(()),
         kind => change(runner, target, change_of(0, 0, kind), 0),

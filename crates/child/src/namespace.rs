@@ -9,6 +9,7 @@ use crate_run_sys::mounts::Depth;
 use crate_run_sys::{Errno, Fd, birth, credentials, mounts, namespaces, process, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
+use crate::later;
 use crate::runner::Runner;
 
 /// setns(2).
@@ -26,6 +27,7 @@ pub fn enter_container(runner: &mut Runner, container: Handle, kinds: u64) -> Ou
         namespaces::join(container, kinds).named(Call::Setns)?;
     }
     files::close(container);
+    later::refuse_own_mounts(runner)?;
     if kinds & namespaces::flag::USER != 0 {
         become_root()?;
     }

@@ -154,6 +154,12 @@ pub fn superblock_flag(word: &[u8]) -> Option<usize> {
     })
 }
 
+/// Does only mount(2) take this option? fsconfig(2) takes none of more than 255 bytes, and a list of many
+/// overlay layers is longer.
+pub fn needs_mount(option: &CStr) -> bool {
+    option.count_bytes() > 255 || is_flag_only(option.to_bytes())
+}
+
 /// Is this an option of every superblock that mount(2) has a flag for and fsconfig(2) no word?
 pub fn is_flag_only(word: &[u8]) -> bool {
     matches!(word, b"silent" | b"iversion")

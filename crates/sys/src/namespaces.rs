@@ -36,6 +36,13 @@ pub fn set_domainname(name: &[u8]) -> Answer<()> {
     call(arch::SETDOMAINNAME, [name.as_ptr() as usize, name.len(), 0, 0, 0, 0]).map(drop)
 }
 
+/// NS_GET_USERNS of ioctl_ns(2): the user namespace that has the power over `namespace`. EPERM when that is
+/// none of ours and of those in it.
+pub fn owner_of(namespace: Fd) -> Answer<Fd> {
+    const NS_GET_USERNS: usize = 0xb701;
+    call(arch::IOCTL, [namespace.raw(), NS_GET_USERNS, 0, 0, 0, 0]).map(|fd| Fd(fd as i32))
+}
+
 /// NS_GET_NSTYPE of ioctl_ns(2): the CLONE_NEW* flag of the namespace behind
 /// `namespace`. ENOTTY when it is none.
 pub fn kind_of(namespace: Fd) -> Answer<u64> {

@@ -6,12 +6,13 @@
 use crate_run_plan::Operation;
 use crate_run_plan::operation::MOST_LATER;
 use crate_run_plan::slot::Slot;
-use crate_run_sys::mounts::attribute;
+use crate_run_sys::mounts::{attribute, needs_mount};
 use crate_run_sys::namespaces::flag;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::feature::mounts::attach::{new, reason};
-use crate::feature::mounts::{FEATURE, Kind, Mount};
+use crate::feature::mounts::trees::superblock;
+use crate::feature::mounts::{FEATURE, Kind, Mount, Sealing, c};
 use crate::feature::namespaces::Namespaces;
 use crate::plan::Plan;
 
@@ -21,6 +22,7 @@ const SHOW_NAMESPACES: [&str; 5] = ["proc", "sysfs", "cgroup2", "mqueue", "devpt
 /// What cannot be added to a container that runs, beside what no container can have.
 pub fn later_findings(mounts: &[Mount], namespaces: &Namespaces) -> Vec<Finding> {
     let mut found: Vec<Finding> = mounts.iter().filter_map(later_finding).collect();
+    found.extend(mounts.iter().filter_map(path_finding));
     if namespaces.has(flag::USER) {
         found.extend(mounts.iter().filter_map(lock_finding));
     }
@@ -39,7 +41,24 @@ fn lock_finding(mount: &Mount) -> Option<Finding> {
     let read_only = (mount.options.attributes() | mount.options.tree_set) & attribute::RDONLY != 0;
     (is_bind && read_only).then(|| {
         let message = "with CAP_SYS_ADMIN in its user namespace the container can make this mount writable";
-        Finding::warning(mount.at.clone(), message).cure("mount it in config.json: then that is locked")
+        Finding::error(mount.at.clone(), message).cure("mount it in config.json: then that is locked")
+    })
+}
+
+/// What would have to be found again by its path, where the container can have put something else meanwhile.
+fn path_finding(mount: &Mount) -> Option<Finding> {
+    if mount.sealing == Sealing::Later {
+        let message = "a read-only tmpfs with other mounts in it is writable until they are there";
+        return Some(
+            Finding::error(mount.at.clone(), message).cure("leave ro out, or mount it in config.json"),
+        );
+    }
+    let Kind::New { filesystem, .. } = &mount.kind else { return None };
+    let options = superblock(&c(filesystem), &mount.options);
+    options.iter().any(|option| needs_mount(option)).then(|| {
+        let message = "an option of more than 255 bytes, silent and iversion need mount(2), which is not for a \
+                       container that runs";
+        Finding::error(mount.at.key("options"), message).cure("leave it out, or mount it in config.json")
     })
 }
 
