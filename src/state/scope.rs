@@ -19,8 +19,8 @@ pub enum Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// What is claimed after StartTransientUnit was called for the container `id`: only a job makes it certain.
-    /// A refusal has made nothing, and the unit may be somebody else's.
+    /// What is claimed after StartTransientUnit was called for the container `id`: only a job makes it
+    /// certain. A refusal has made nothing, and the unit may be somebody else's.
     pub fn after(started: &Result<Job, SystemdError>, id: &'a str) -> Option<Self> {
         match started {
             Ok(_) => Some(Self::Certain),

@@ -6,8 +6,8 @@
 //!
 //! Every wait ends: connecting, writing and reading have one deadline for each exchange, however much comes.
 //!
-//! On a bus anybody may write to us. Only what systemd and the bus itself have sent is looked at: the bus writes
-//! the sender into each message. The rest is passed over by its length.
+//! On a bus anybody may write to us. Only what systemd and the bus itself have sent is looked at: the bus
+//! writes the sender into each message. The rest is passed over by its length.
 //!
 //! D-Bus Specification, "Authentication Protocol"; unix(7).
 

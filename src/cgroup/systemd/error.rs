@@ -51,8 +51,8 @@ impl SystemdError {
         matches!(self, Self::Call { name, .. } if name == wanted)
     }
 
-    /// Is it a refusal, after which nothing has changed? An error that the bus gives instead of an answer is none:
-    /// systemd may have heard the call (the names are those of libdbus).
+    /// Is it a refusal, after which nothing has changed? An error that the bus gives instead of an answer is
+    /// none: systemd may have heard the call (the names are those of libdbus).
     pub fn is_refusal(&self) -> bool {
         const UNKNOWN: [&str; 4] = ["NoReply", "Timeout", "TimedOut", "Disconnected"];
         let unknown = |name: &str| {

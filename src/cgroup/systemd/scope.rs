@@ -52,7 +52,7 @@ impl Systemd {
         Ok(Self { bus })
     }
 
-    /// Asks for a scope with this process in it. The answer is the job that starts it: from then on it is ours.
+    /// Asks for a scope with this process in it. The answer is the job that starts it: then it is ours.
     ///
     /// What this systemd is too old for is left out: the files of the cgroup say it as well. A unit of the
     /// same name that has failed is forgotten first; one that lives is an error.
