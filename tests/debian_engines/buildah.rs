@@ -42,7 +42,8 @@ fn an_image_is_built() {
     let binary = binary("crate-run");
     let build = "buildah build --isolation oci --network none --pull=never --tag built";
     tool::line(&format!("{build} --runtime {binary} {folder}")).ok();
-    let said = tool::line("podman --runtime crate-run run --rm --network none built cat /result");
+    let run = format!("podman --runtime {binary} run --rm --network none built cat /result");
+    let said = tool::line(&run);
     tool::line("podman rmi localhost/built").ok();
     std::fs::remove_dir_all(folder).expect("the folder of the build");
     assert_eq!(said.ok(), "built");

@@ -134,7 +134,7 @@ fn a_pod_runs_a_container_with_its_limits() {
     answer("UpdateContainerResources", change);
     assert_eq!(output(&executed(&id, &["cat", "/sys/fs/cgroup/memory.max"])), "67108864");
     let stats = answer("ContainerStats", json!({ "container_id": id }));
-    assert!(stats["stats"]["memory"]["workingSetBytes"].is_string(), "{stats}");
+    assert!(stats["stats"]["memory"]["workingSetBytes"]["value"].is_string(), "{stats}");
     answer("StopContainer", json!({ "container_id": id, "timeout": 1 }));
     let status = answer("ContainerStatus", json!({ "container_id": id }));
     assert_eq!(

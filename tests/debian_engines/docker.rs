@@ -93,7 +93,7 @@ fn exec_ends_as_with_runc() {
     same(exec("@ /etc")).exits(126);
     same(exec("--workdir /no/such @ true")).exits(127);
     same(exec("--user 1000:5 @ id")).exits(0);
-    same(exec("--env A=b @ env")).exits(0);
+    same(exec("--env A=b --env HOSTNAME=one @ env")).exits(0);
     same(exec("--privileged @ grep Cap /proc/self/status")).exits(0);
     removed();
 }
