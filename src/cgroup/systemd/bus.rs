@@ -34,6 +34,7 @@ use super::value::Value;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const BUS: &str = "org.freedesktop.DBus";
+const NO_OWNER: &str = "org.freedesktop.DBus.Error.NameHasNoOwner";
 
 /// How many signals wait for somebody who wants them; the oldest go first.
 const MOST_SIGNALS: usize = 64;
@@ -129,7 +130,16 @@ impl Bus {
             return Ok(());
         }
         let Method { destination, path, interface, member } = signal;
-        let owner = self.call(&of_bus("GetNameOwner"), &[Value::text(destination)], "the bus")?;
+        let name = [Value::text(destination)];
+        let owner = match self.call(&of_bus("GetNameOwner"), &name, "the bus") {
+            // A user's bus begins with the first who connects, and systemd comes to it later: this waits for it.
+            Err(error) if error.is_named(NO_OWNER) => {
+                let flags = Value::Uint32(0);
+                self.call(&of_bus("StartServiceByName"), &[name[0].clone(), flags], "the bus")?;
+                self.call(&of_bus("GetNameOwner"), &name, "the bus")?
+            }
+            other => other?,
+        };
         self.speaker = owner.first().and_then(Value::as_text).map(str::to_owned);
         let rule = format!(
             "type='signal',sender='{destination}',path='{path}',interface='{interface}',member='{member}'"

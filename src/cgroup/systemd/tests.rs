@@ -329,6 +329,29 @@ fn on_a_bus_only_systemd_and_the_bus_are_believed() {
 }
 
 #[test]
+fn a_systemd_that_comes_to_the_bus_later_is_awaited() {
+    let (systemd, heard) = talk_by(Addressing::ByName, |peer| {
+        peer.sign_in();
+        peer.sender = Some("org.freedesktop.DBus");
+        let hello = peer.hear();
+        peer.reply(hello, &[Value::text(":1.9")]);
+        let owner = peer.hear();
+        peer.refuse(owner, "org.freedesktop.DBus.Error.NameHasNoOwner");
+        for answer in [Value::Uint32(1), Value::text(":1.0"), Value::text("")] {
+            let serial = peer.hear();
+            peer.reply(serial, &[answer]);
+        }
+        peer.sender = Some(":1.0");
+        let subscribed = peer.hear();
+        peer.reply(subscribed, &[]);
+    });
+    systemd.expect("a connection");
+    let names: Vec<String> = heard.join().expect("the other side").into_iter().map(|call| call.0).collect();
+    let started = ["Hello", "GetNameOwner", "StartServiceByName", "GetNameOwner", "AddMatch", "Subscribe"];
+    assert_eq!(names, started);
+}
+
+#[test]
 fn sixty_four_signals_wait_and_no_more() {
     for (others, is_kept) in [(63, true), (64, false)] {
         let (systemd, _) = talk(move |peer| {
