@@ -137,9 +137,10 @@ fn a_pod_runs_a_container_with_its_limits() {
     assert!(stats["stats"]["memory"]["workingSetBytes"]["value"].is_string(), "{stats}");
     answer("StopContainer", json!({ "container_id": id, "timeout": 1 }));
     let status = answer("ContainerStatus", json!({ "container_id": id }));
+    // It is not pid 1: the pod's processes share one pid namespace, so SIGTERM ends it.
     assert_eq!(
         (&status["status"]["state"], &status["status"]["exitCode"]),
-        (&json!("CONTAINER_EXITED"), &json!(137))
+        (&json!("CONTAINER_EXITED"), &json!(143))
     );
     answer("RemoveContainer", json!({ "container_id": id }));
     pod.remove();
