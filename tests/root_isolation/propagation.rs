@@ -152,7 +152,7 @@ fn nothing_mounted_on_a_mask_or_a_lent_device_reaches_the_host() {
     let mounts_there = || inventory::mounts().iter().any(|mount| mount.contains(" /dev/null "));
     while mounts_there() {
         // Detached, for the command's own standard input lies on it.
-        world::tool(&["umount", "--lazy", "/dev/null"]);
+        world::tool(&["umount", "-l", "/dev/null"]);
     }
     assert_eq!(leaked, Vec::<String>::new());
 }
