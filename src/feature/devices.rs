@@ -20,6 +20,7 @@ use std::path::Path;
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
+use crate_run_sys::Errno;
 use crate_run_sys::files::{device_number, mode};
 use crate_run_sys::mounts::Depth;
 use crate_run_sys::namespaces::flag;
@@ -240,4 +241,16 @@ pub fn null_streams() -> bool {
         let stream = crate_run_sys::files::status(crate_run_sys::Fd(fd));
         stream.is_ok_and(|status| status.mode & mode::TYPE == mode::CHARACTER && status.special == null)
     }) && std::fs::metadata("/dev/null").is_ok_and(|null| null.rdev() != 0)
+}
+
+/// What usually mends it when a node cannot be there.
+pub fn cure(operation: &Operation, errno: Errno) -> Option<&'static str> {
+    Some(match (operation, errno) {
+        (_, Errno::ELOOP) => {
+            "the image has a symbolic link where a directory must be: give the path to which it leads"
+        }
+        (_, Errno::EEXIST) => "remove it from the image, or choose another path",
+        (Operation::MakeDevice { .. }, Errno::EPERM) => "making device nodes takes CAP_MKNOD",
+        _ => return None,
+    })
 }

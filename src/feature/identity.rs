@@ -25,6 +25,7 @@ mod joined;
 pub mod writer;
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{LinuxIdMapping, Spec};
 
@@ -41,6 +42,10 @@ const FEATURE: &str = "identity";
 
 /// The umask of a program whose configuration names none, as runc and crun have it.
 const DEFAULT_UMASK: u32 = 0o022;
+
+/// What mends it when the runtime of an ordinary user may not write a file of the newborn in /proc.
+pub const ROOT_MUST_BE_SELF: &str = "an ordinary user can do this only where root of the container is himself: map \
+     containerID 0 to the own id";
 
 /// Who the process is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -193,6 +198,20 @@ pub fn verify(identity: &Identity, filter: Option<&Filter>, plan: &mut Plan) {
 pub fn umask(identity: &Identity, plan: &mut Plan) {
     let why = "setup is over: from now on files get the program's default modes";
     plan.child(FEATURE, Operation::SetUmask { mask: identity.umask }, why).at("/process/user/umask");
+}
+
+/// What usually mends it when the kernel does not take the maps.
+pub fn cure_of_maps(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::EPERM).then_some("only privileged callers may map ids that are not their own")
+}
+
+/// What usually mends it when the process may not become who it is to be.
+pub fn cure(operation: &Operation, errno: Errno) -> Option<&'static str> {
+    Some(match (operation, errno) {
+        (Operation::SetGroups { .. }, Errno::EPERM) => "the user namespace does not allow setgroups(2)",
+        (Operation::SetIds { .. }, Errno::EINVAL) => "the id is not mapped in the user namespace",
+        _ => return None,
+    })
 }
 
 /// Real, effective, saved and filesystem ids of a process: (`Uid`, `Gid`) lines of /proc/PID/status.

@@ -10,6 +10,7 @@
 //! CAP_SYS_NICE. In a user namespace that counts for nothing, so there the runtime does it from outside.
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use serde::Deserialize;
 
@@ -95,6 +96,12 @@ pub fn steps(priority: Option<u32>, namespaces: &Namespaces, plan: &mut Plan) {
         let why = "every process of the container comes from this group, and inherits it";
         plan.child(FEATURE, Operation::SetIoPriority { priority }, why).at(PLACE);
     }
+}
+
+/// What usually mends it when ioprio_set(2) refuses.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    let real_time = "class IOPRIO_CLASS_RT takes CAP_SYS_NICE or CAP_SYS_ADMIN, which crate-run lacks";
+    (errno == Errno::EPERM).then_some(real_time)
 }
 
 #[cfg(test)]

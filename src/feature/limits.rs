@@ -10,12 +10,14 @@
 //! always written from outside, for the files of the sealed child belong to the host's root.
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 use serde::Deserialize;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::{given, one_of};
+use crate::feature::identity;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::{HostAction, Plan};
 
@@ -156,6 +158,24 @@ pub fn steps(limits: &Limits, namespaces: &Namespaces, plan: &mut Plan) {
         let set = Operation::SetLimit { resource: *resource, soft: *soft, hard: *hard };
         plan.child(FEATURE, set, "late, so that it does not limit our own steps").at(at.clone());
     }
+}
+
+/// What usually mends it when the runtime may not set a limit.
+pub fn cure_outside(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::EPERM).then_some("raising a hard limit takes CAP_SYS_RESOURCE")
+}
+
+/// The same for the score.
+pub fn cure_of_oom_score(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EACCES => identity::ROOT_MUST_BE_SELF,
+        _ => "lowering oomScoreAdj takes CAP_SYS_RESOURCE",
+    })
+}
+
+/// What usually mends it when the child may not set a limit.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::EPERM).then_some("raising a hard limit takes CAP_SYS_RESOURCE, which crate-run lacks")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 use std::ffi::CStr;
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::Finding;
@@ -108,6 +109,22 @@ fn shown_by_selinux(label: &str) -> String {
     label.split_inclusive(':').take(2).collect()
 }
 
+/// What usually mends it when the kernel refuses a label.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::ENOENT).then_some("load the profile on the host first: apparmor_parser(8)")
+}
+
+/// A refused label in the words that podman knows: a path of procfs between back-quotes is trouble with labels.
+pub fn refusal(path: &CStr, label: &[u8], errno: Errno) -> String {
+    let (path, label) = (path.to_string_lossy(), String::from_utf8_lossy(label));
+    // The profile is missing, not a file: these words of ENOENT would mean the program.
+    let meaning = match errno {
+        Errno::ENOENT => "no such profile is loaded".to_owned(),
+        other => other.meaning().to_string(),
+    };
+    format!("write `/proc/{path}`: the label {label:?} is refused: {meaning}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +135,17 @@ mod tests {
         assert_eq!(shown_by_apparmor("a//&b"), "");
         assert_eq!(shown_by_apparmor(":lxd:a"), "");
         assert_eq!(shown_by_selinux("system_u:system_r:container_t:s0:c1,c2"), "system_u:system_r:");
+    }
+
+    /// Podman takes the meaning of ENOENT for a program that is missing.
+    #[test]
+    fn a_refused_label_is_told_in_the_words_that_podman_knows() {
+        let told = refusal(c"self/attr/exec", b"exec web", Errno::ENOENT);
+        let expected =
+            "write `/proc/self/attr/exec`: the label \"exec web\" is refused: no such profile is loaded";
+        assert_eq!(told, expected);
+        assert!(cure(Errno::ENOENT).is_some_and(|cure| cure.contains("apparmor_parser")));
+        let told = refusal(c"self/attr/exec", b"x:y:z", Errno::EINVAL);
+        assert!(told.ends_with("\"x:y:z\" is refused: invalid argument"), "{told}");
     }
 }

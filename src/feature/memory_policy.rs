@@ -8,6 +8,7 @@
 //! Order: in the tail, before the filter, for profiles forbid set_mempolicy(2).
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use serde::Deserialize;
 
 use crate::bundle::finding::{Finding, Pointer};
@@ -161,6 +162,14 @@ pub fn steps(policy: &Option<MemoryPolicy>, plan: &mut Plan) {
     let nodes = nodes.iter().flat_map(|word| word.to_ne_bytes()).collect();
     let why = "the program and all its children take their memory by this policy";
     plan.child(FEATURE, Operation::SetMemoryPolicy { mode: *mode, nodes }, why).at(PLACE);
+}
+
+/// What usually mends it when set_mempolicy(2) refuses.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::EINVAL).then_some(
+        "does the machine have these nodes (/sys/devices/system/node/online), and does cpuset.mems allow \
+         them? MPOL_PREFERRED_MANY needs Linux 5.15, MPOL_WEIGHTED_INTERLEAVE 6.9",
+    )
 }
 
 #[cfg(test)]

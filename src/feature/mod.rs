@@ -4,6 +4,7 @@
 //! - `findings`: what is wrong or risky about it, with the place in config.json;
 //! - `steps`: the steps that make it so, each with its reason. A feature that acts at several moments has a
 //!   function for each (`prepare`, `maps`, `seal`); `plan::compile` shows when they are called;
+//! - `cure`: what usually mends it when the kernel refuses a step; `plan::cure` says who is asked;
 //! - `observe`: what is true now of a running process.
 
 pub mod activation;

@@ -28,6 +28,7 @@ use std::path::Path;
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
 
@@ -404,6 +405,45 @@ pub fn foreign(pid: i32) -> u64 {
         of(&own) != of(&its)
     };
     KINDS.iter().filter(differs).fold(0, |kinds, kind| kinds | kind)
+}
+
+/// What usually mends it when the birth is refused (clone3(2)).
+pub fn cure_of_birth(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EPERM => {
+            "is this inside another container? It must allow clone3(2) with new namespaces. As an ordinary \
+             user: does the machine let users make them (sysctl kernel.unprivileged_userns_clone, \
+             kernel.apparmor_restrict_unprivileged_userns)?"
+        }
+        Errno::ENOENT => {
+            "where cgroup2 is mounted with nsdelegate nobody is born across the border of a cgroup namespace that was \
+             joined: leave it out"
+        }
+        Errno::EAGAIN => "a limit on processes is reached: RLIMIT_NPROC or pids.max",
+        _ => return cure_of_making(errno),
+    })
+}
+
+/// The same for one namespace more.
+pub fn cure_of_making(errno: Errno) -> Option<&'static str> {
+    matches!(errno, Errno::ENOSPC | Errno::EUSERS)
+        .then_some("the number of namespaces is limited: see /proc/sys/user/max_*_namespaces")
+}
+
+/// What usually mends it when a namespace cannot be joined (setns(2)).
+pub fn cure(operation: &Operation, errno: Errno) -> Option<&'static str> {
+    Some(match (operation, errno) {
+        (Operation::JoinNamespace { kind: flag::USER, .. }, Errno::EINVAL) => {
+            "is it the runtime's own? Then leave the entry out; else it must map user 0 and group 0"
+        }
+        (Operation::JoinNamespace { .. }, Errno::EPERM) => {
+            "does it belong to the user namespace that the container joins or makes?"
+        }
+        (Operation::JoinMountNamespace { .. }, Errno::EPERM) => {
+            "does it belong to the user namespace that the container joins?"
+        }
+        _ => return None,
+    })
 }
 
 /// The namespaces of a process, as (word, inode number), from /proc/PID/ns.

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::{LinuxNetDevice, Spec};
 
@@ -162,6 +163,12 @@ pub fn steps(namespaces: &Namespaces, devices: &[Device], plan: &mut Plan) {
         let why = "its name changes on the way; permanent addresses are given back, then it is set up";
         plan.host(FEATURE, action, why).at(at.clone());
     }
+}
+
+/// What usually mends it when an interface stays where it is.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    matches!(errno, Errno::EINVAL | Errno::EOPNOTSUPP)
+        .then_some("this kind of interface may belong to its network namespace for good")
 }
 
 #[cfg(test)]

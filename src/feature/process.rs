@@ -14,11 +14,13 @@
 use std::ffi::CString;
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::bundle::path::InsidePath;
 use crate::bundle::text::{Text, texts};
+use crate::error::phrase;
 use crate::feature::activation::{self, Activation};
 use crate::feature::notify;
 use crate::feature::rootfs::Rootfs;
@@ -156,14 +158,14 @@ pub fn added_environment(spec: &Spec, rootfs: &Rootfs, uid: u32) -> Vec<String> 
     vec![format!("HOME={home}")]
 }
 
-/// Reads the image's passwd(5) by descriptor, without following a link out, and no more of it than a user
-/// list can be: the image may have put anything there.
 /// The variables by which a service manager speaks to the program, in the words that hold inside.
 pub fn environment_of_caller(request: &Request) -> Vec<String> {
     let sockets = request.activation.iter().flat_map(Activation::variables);
     sockets.chain(request.notify.iter().map(|_| notify::variable())).collect()
 }
 
+/// Reads the image's passwd(5) by descriptor, without following a link out, and no more of it than a user
+/// list can be: the image may have put anything there.
 fn home_of(rootfs: &Rootfs, uid: u32) -> Option<String> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
     use std::io::Read;
@@ -266,6 +268,42 @@ pub fn execute(program: &Program, extra: &[String], plan: &mut Plan) {
         environment: c_texts(&environment),
     };
     plan.child(FEATURE, execute, "the child becomes the program").at("/process/args");
+}
+
+/// What usually mends it when the program does not start.
+pub fn cure(operation: &Operation, errno: Errno) -> Option<&'static str> {
+    use Operation::{EnterDirectory, Execute, FindExecutable};
+    Some(match (operation, errno) {
+        (EnterDirectory { .. }, Errno::ENOTDIR) => "process.cwd names something that is not a directory",
+        (FindExecutable { .. }, Errno::ENOENT) => {
+            "check process.args[0] and the PATH in process.env against the files of the root filesystem"
+        }
+        (FindExecutable { .. } | Execute { .. }, Errno::EACCES) => {
+            "is the file executable (chmod +x), and its filesystem not mounted noexec?"
+        }
+        (Execute { .. }, Errno::ENOENT) => {
+            "the program's interpreter (#! line or dynamic loader) is not in the image"
+        }
+        (Execute { .. }, Errno::ENOEXEC) => "is the program built for this machine's architecture?",
+        _ => return None,
+    })
+}
+
+/// A program that was not found, in the words by which engines choose exit status 126 or 127.
+pub fn not_found(name: &str, errno: Errno) -> String {
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR if name.contains('/') => {
+            format!("exec: {name:?}: stat {name}: {}", errno.meaning())
+        }
+        Errno::ENOENT => format!("exec: {name:?}: {}", phrase::NOT_FOUND),
+        Errno::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),
+        other => format!("exec: {name:?}: {}", other.meaning()),
+    }
+}
+
+/// A program that execve(2) refused, in the words by which engines do the same.
+pub fn not_executed(path: &str, errno: Errno) -> String {
+    format!("exec {path}: {}", errno.meaning())
 }
 
 #[cfg(test)]

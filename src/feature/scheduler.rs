@@ -12,6 +12,7 @@
 //! capability counts for nothing, so there the runtime does it from outside.
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use crate_run_sys::scheduling::Attributes;
 use oci_spec::runtime::Spec;
@@ -29,6 +30,7 @@ const OTHER: u32 = 0;
 const FIFO: u32 = 1;
 const RR: u32 = 2;
 const BATCH: u32 = 3;
+const ISO: u32 = 4;
 const DEADLINE: u32 = 6;
 
 /// The policies with their numbers in linux/sched.h.
@@ -37,7 +39,7 @@ const POLICIES: [(&str, u32); 7] = [
     ("SCHED_FIFO", FIFO),
     ("SCHED_RR", RR),
     ("SCHED_BATCH", BATCH),
-    ("SCHED_ISO", 4),
+    ("SCHED_ISO", ISO),
     ("SCHED_IDLE", 5),
     ("SCHED_DEADLINE", DEADLINE),
 ];
@@ -189,6 +191,27 @@ pub fn steps(attributes: Option<Attributes>, namespaces: &Namespaces, plan: &mut
     let nice = nice.cast_unsigned();
     let set = Operation::SetScheduler { policy, flags, nice, priority, runtime, deadline, period };
     plan.child(FEATURE, set, "late, so that our own steps do not wait by its rules").at(PLACE);
+}
+
+/// What usually mends it when sched_setattr(2) refuses this policy (sched(7)).
+pub fn cure(policy: u32, errno: Errno) -> Option<&'static str> {
+    Some(match (policy, errno) {
+        (DEADLINE, Errno::EPERM) => {
+            "SCHED_DEADLINE takes CAP_SYS_NICE and every processor of the machine: linux.resources.cpu.cpus, \
+             or the cpuset of a cgroup above, allows only some (AllowedCPUs in systemd)"
+        }
+        (DEADLINE, Errno::EBUSY) => "the machine has not that much time left: lower runtime, or raise period",
+        (FIFO | RR, Errno::EPERM) => {
+            "a real-time policy takes CAP_SYS_NICE, and with CONFIG_RT_GROUP_SCHED a cgroup that may have one"
+        }
+        (_, Errno::EPERM) => "a negative nice value, or leaving SCHED_IDLE, takes CAP_SYS_NICE",
+        (ISO, Errno::EINVAL) => "no kernel implements SCHED_ISO: choose SCHED_BATCH or SCHED_RR",
+        (_, Errno::EINVAL) => {
+            "do the flags go with the policy? See sched_setattr(2), and sched(7) for its bounds"
+        }
+        (_, Errno::EOPNOTSUPP) => "SCHED_FLAG_UTIL_CLAMP_MIN and _MAX take a kernel with CONFIG_UCLAMP_TASK",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

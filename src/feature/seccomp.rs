@@ -17,6 +17,7 @@ use std::path::Path;
 
 use crate_run_plan::Operation;
 use crate_run_seccomp::{Arch, Kind, Note, Program};
+use crate_run_sys::Errno;
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag as Flag, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
@@ -198,6 +199,26 @@ pub fn verify(filter: &Option<Filter>, plan: &mut Plan) {
         "nothing starts without its filter; what seccomp(2) has answered must do, for the filter forbids to ask"
     };
     plan.child(FEATURE, verify, why).at("/linux/seccomp");
+}
+
+/// What usually mends it when the listener does not get to the supervisor.
+pub fn cure_of_sending(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EPERM => "taking a descriptor from the container's process takes CAP_SYS_PTRACE",
+        _ => "a seccomp agent must listen on a stream socket at linux.seccomp.listenerPath",
+    })
+}
+
+/// What usually mends it when seccomp(2) does not take a filter.
+pub fn cure(operation: &Operation, errno: Errno) -> Option<&'static str> {
+    Some(match (operation, errno) {
+        (Operation::InstallFilter { .. }, Errno::EACCES) => "set noNewPrivileges, or keep CAP_SYS_ADMIN",
+        (Operation::InstallListener { .. }, Errno::EBUSY) => {
+            "crate-run itself runs under a filter with a listener; a process can have only one"
+        }
+        (_, Errno::EINVAL) => "does this kernel know all flags of the profile?",
+        _ => return None,
+    })
 }
 
 /// The mode of a process: 0 without, 2 with a filter (/proc/PID/status).

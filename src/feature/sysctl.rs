@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
@@ -159,6 +160,18 @@ pub fn steps(parameters: &Parameters, plan: &mut Plan) {
         };
         plan.child(FEATURE, set, "it belongs to a namespace of the container's own").at(parameter.at.clone());
     }
+}
+
+/// What usually mends it when a parameter cannot be written.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ENOENT => "this kernel has no such parameter",
+        Errno::EINVAL | Errno::ERANGE => "the kernel does not take this value for the parameter",
+        Errno::EACCES | Errno::EPERM | Errno::EROFS => {
+            "does the namespace of the parameter belong to the user namespace of the container?"
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 
 use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
+use crate_run_sys::Errno;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
@@ -157,6 +158,14 @@ pub fn take(terminal: Terminal, plan: &mut Plan) {
         let why = "a session leader without a terminal takes it as its controlling one";
         plan.child(FEATURE, Operation::TakeTerminal {}, why).at("/process/terminal");
     }
+}
+
+/// What usually mends it when nobody answers at the console socket.
+pub const CURE_OF_SOCKET: &str = "somebody must listen on a stream socket at --console-socket";
+
+/// What usually mends it when there is no pty to be had.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::ENOENT).then_some("a terminal needs a devpts at /dev/pts: add it to mounts")
 }
 
 #[cfg(test)]

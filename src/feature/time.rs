@@ -12,10 +12,12 @@
 use std::collections::BTreeMap;
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
+use crate::feature::identity;
 use crate::feature::namespaces::Namespaces;
 use crate::plan::{HostAction, Plan};
 
@@ -98,4 +100,15 @@ pub fn steps(time: &Time, plan: &mut Plan) {
     }
     plan.child(FEATURE, Operation::EnterTime {}, "clocks are now those of the container")
         .at("/linux/namespaces");
+}
+
+/// What usually mends it when the kernel does not take the offsets.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ERANGE => {
+            "no clock of a container may be negative: an offset of -N seconds takes N seconds of uptime"
+        }
+        Errno::EACCES => identity::ROOT_MUST_BE_SELF,
+        _ => return None,
+    })
 }

@@ -6,6 +6,7 @@
 //! OCI: config.md, Hostname and Domainname.
 
 use crate_run_plan::Operation;
+use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
 use oci_spec::runtime::Spec;
 
@@ -59,4 +60,10 @@ pub fn steps(names: &Names, plan: &mut Plan) {
         let set = Operation::SetDomainname { name: c_text(name) };
         plan.child(FEATURE, set, "the NIS domain name of its own uts namespace").at("/domainname");
     }
+}
+
+/// What usually mends it when the kernel refuses a name.
+pub fn cure(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::EPERM)
+        .then_some("the uts namespace that is joined does not belong to the user namespace of the container")
 }

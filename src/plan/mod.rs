@@ -1,6 +1,7 @@
 //! The container as a plan: a list of steps that is computed, printed, checked, executed and undone.
 
 pub mod compile;
+pub mod cure;
 pub mod describe;
 pub mod enter;
 pub mod explain;
