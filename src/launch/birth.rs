@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use crate_run_plan::slot::Slot;
-use crate_run_sys::birth::{Cradle, Newborn, give_birth};
+use crate_run_sys::birth::{Birthplace, Cradle, Newborn, give_birth};
 use crate_run_sys::files::close_on_exec_from;
 use crate_run_sys::namespaces::{self, flag};
 use crate_run_sys::scheduling::{self, Attributes};
@@ -12,6 +12,7 @@ use crate_run_sys::{Errno, host, process, sockets};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use crate::cgroup::Cgroup;
 use crate::feature::hooks::Hook;
 use crate::feature::identity::{Writer, Writers};
 use crate::launch::Launch;
@@ -19,8 +20,10 @@ use crate::launch::cause::{Cause, Done};
 use crate::launch::connection::connect_to;
 use crate::launch::image::{self, Reading};
 use crate::launch::line::{Ending, Line};
+use crate::launch::undo::end;
 use crate::launch::{hook, mapper};
 use crate::plan::project;
+use crate::state::is_killed;
 
 /// The container's first process, as long as it is our child.
 #[derive(Debug)]
@@ -28,6 +31,12 @@ pub struct Born {
     pub pid: i32,
     pub pidfd: OwnedFd,
     pub(super) newborn: Newborn,
+}
+
+impl From<Newborn> for Born {
+    fn from(newborn: Newborn) -> Self {
+        Self { pid: newborn.pid, pidfd: host::owned(newborn.pidfd), newborn }
+    }
 }
 
 impl Launch<'_> {
@@ -46,15 +55,43 @@ impl Launch<'_> {
         for fd in self.slots.values() {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
         }
-        let cradle = Box::leak(Box::new(Cradle::new()));
-        let into = self.cgroup.as_ref().or(self.place.as_ref()).map(host::borrowed);
-        let newborn = give_birth(cradle, host::borrowed(&image), c"crate-run", kinds, into)
-            .map_err(|errno| self.birth_cause(errno))?;
+        let (born, spurned) = self.born(&image, kinds)?;
         self.line = Some(line);
+        self.newborn = Some(born);
         // Whatever the child has inherited, the host needs no more; the line must close when the child ends.
         self.slots.clear();
         self.return_home()?;
-        self.newborn = Some(Born { pid: newborn.pid, pidfd: host::owned(newborn.pidfd), newborn });
+        if spurned { self.move_in() } else { Ok(()) }
+    }
+
+    /// The newborn, and whether it still waits to be moved into its cgroup: since Linux 6.14 and up to 7.3, and in
+    /// the stable series that took the same change, the kernel kills at once who is born into a cgroup when that
+    /// or its parent's was ever killed through cgroup.kill (docs/adr/0017-spurned-newborn.md).
+    fn born(&self, image: &OwnedFd, kinds: u64) -> Result<(Born, bool), Cause> {
+        let cgroup = self.birthplace().map(host::borrowed);
+        let bear = |place| {
+            let cradle = Box::leak(Box::new(Cradle::new()));
+            give_birth(cradle, host::borrowed(image), c"crate-run", kinds, place)
+                .map(Born::from)
+                .map_err(|errno| self.birth_cause(errno))
+        };
+        let born = bear(cgroup.map_or(Birthplace::Beside, Birthplace::Inside))?;
+        if cgroup.is_none() || !is_killed(born.pid) {
+            return Ok((born, false));
+        }
+        end(&born).map_or(Ok(()), |left| Err(Cause::Said(left)))?;
+        Ok((bear(Birthplace::Waiting)?, true))
+    }
+
+    /// The cgroup in which the newborn is to live from its first instruction on.
+    fn birthplace(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref().or(self.place.as_ref())
+    }
+
+    fn move_in(&self) -> Done {
+        let (Some(cgroup), Some(born)) = (self.birthplace(), &self.newborn) else { return Ok(()) };
+        cgroup.write_file("cgroup.procs", &born.pid.to_string())?;
+        born.newborn.moved();
         Ok(())
     }
 
@@ -92,12 +129,7 @@ impl Launch<'_> {
     }
 
     pub(super) fn birth_cause(&self, errno: Errno) -> Cause {
-        match self
-            .cgroup
-            .as_ref()
-            .or(self.place.as_ref())
-            .and_then(|cgroup| cgroup.why_not_born(errno.0.into()))
-        {
+        match self.birthplace().and_then(|cgroup| cgroup.why_not_born(errno.0.into())) {
             Some(why) => Cause::Said(format!("clone3(2) answered: {errno}: {why}")),
             None => Cause::Call("clone3(2)", errno),
         }

@@ -112,6 +112,17 @@ impl Stat {
     }
 }
 
+/// Has somebody killed this child of ours? The signal is shown from the moment at which it is sent until the
+/// child has been waited for (proc_pid_status(5), ShdPnd).
+pub fn is_killed(pid: i32) -> bool {
+    const SIGKILL: u64 = 1 << 8;
+    let status = std::fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let pending = lines.find_map(|line| line.strip_prefix(b"ShdPnd:"));
+    let pending = pending.and_then(|mask| u64::from_str_radix(str::from_utf8(mask).ok()?.trim(), 16).ok());
+    pending.is_some_and(|mask| mask & SIGKILL != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +136,17 @@ mod tests {
             !other.is_alive() && other.is_ending() && other.open().is_none() && other.signal(0).is_none()
         );
         assert!(ProcessId::of(0).is_none());
+    }
+    #[test]
+    fn one_that_was_killed_is_known_until_it_is_waited_for() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = ProcessId::of(child.id() as i32).unwrap();
+        assert!(!is_killed(process.pid));
+        child.kill().unwrap();
+        assert!(is_killed(process.pid), "at once");
+        assert!(process.has_ended_within(60_000));
+        assert!(is_killed(process.pid), "and when it has ended");
+        child.wait().unwrap();
+        assert!(!is_killed(process.pid));
     }
 }

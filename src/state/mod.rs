@@ -16,6 +16,6 @@ pub mod stop;
 mod store;
 
 pub use id::ContainerId;
-pub use identity::ProcessId;
+pub use identity::{ProcessId, is_killed};
 pub use record::{HookState, OCI_VERSION, Record, Stage, Status, Users, Wanted};
 pub use store::{Container, Store};

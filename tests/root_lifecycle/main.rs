@@ -7,6 +7,7 @@ mod at_once;
 mod creator;
 mod delete;
 mod disabled;
+mod killed_cgroup;
 mod operations;
 mod run;
 mod states;

@@ -5,7 +5,8 @@
 //! execve or in exit. The parent goes on meanwhile: what the newborn reads lies in its [`Cradle`], which the
 //! parent leaves alone, and without CLONE_VFORK there is nothing to wait for. With a user namespace the
 //! parent must write the id maps before the execve, which would cost the newborn all its capabilities
-//! otherwise (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`].
+//! otherwise (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`]. So it does for
+//! [`Newborn::moved`] when it is not born where it is to live (docs/adr/0017-spurned-newborn.md).
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -52,10 +53,22 @@ struct Shared {
     arguments: [*const u8; 2],
     environment: [*const u8; 1],
     waits_for_maps: bool,
-    /// The parent, when the newborn waits for it.
+    /// The parent; -1 when the newborn does not wait for it.
     parent: Fd,
-    maps: AtomicU32,
+    /// How many words of the parent the newborn still waits for.
+    awaited: AtomicU32,
     failure: AtomicU32,
+}
+
+/// The cgroup in which a process is born.
+#[derive(Clone, Copy, Debug)]
+pub enum Birthplace {
+    /// That of its parent.
+    Beside,
+    /// That of its parent, where it waits for [`Newborn::moved`].
+    Waiting,
+    /// This one (CLONE_INTO_CGROUP, Linux 5.7).
+    Inside(Fd),
 }
 
 /// Memory for the newborn's stack and for what it shares with the parent. It must stay where it is until the
@@ -75,7 +88,7 @@ impl Cradle {
             environment: [core::ptr::null()],
             waits_for_maps: false,
             parent: Fd(-1),
-            maps: AtomicU32::new(0),
+            awaited: AtomicU32::new(0),
             failure: AtomicU32::new(0),
         };
         Self { stack: [0; STACK], shared }
@@ -101,23 +114,32 @@ pub struct Newborn {
 impl Newborn {
     /// Tells a newborn in a user namespace that its id maps are in place.
     pub fn maps_written(&self) {
+        self.tell();
+    }
+
+    /// Tells one that was born [`Birthplace::Waiting`] that it is in its cgroup now.
+    pub fn moved(&self) {
+        self.tell();
+    }
+
+    fn tell(&self) {
         // SAFETY: the cradle outlives the birth (`&'static mut` in `give_birth`), and is accessed only
         // through atomics once the newborn runs.
         let shared = unsafe { &*self.cradle };
-        shared.maps.store(1, Ordering::Release);
-        let _ = call(arch::FUTEX, [pointer(&shared.maps), 1, 1, 0, 0, 0]);
+        shared.awaited.fetch_sub(1, Ordering::Release);
+        let _ = call(arch::FUTEX, [pointer(&shared.awaited), 1, 1, 0, 0, 0]);
     }
 
     /// Why the newborn could not become the sealed child, if so; meaningful once it has ended or exec'ed.
     pub fn failure(&self) -> Option<Errno> {
-        // SAFETY: as in `maps_written`.
+        // SAFETY: as in `tell`.
         let code = unsafe { &*self.cradle }.failure.load(Ordering::Acquire);
         (code != 0).then_some(Errno(code as u16))
     }
 }
 
-/// clone3(2) with the namespaces `kinds` (CLONE_NEW* flags), born inside `cgroup` when there is one (Linux
-/// 5.7), and execve of `program`, the sealed child.
+/// clone3(2) with the namespaces `kinds` (CLONE_NEW* flags) at `place`, and execve of `program`, the sealed
+/// child.
 ///
 /// Errors: of clone3. A failed execve is told by [`Newborn::failure`].
 pub fn give_birth(
@@ -125,27 +147,29 @@ pub fn give_birth(
     program: Fd,
     name: &'static CStr,
     kinds: u64,
-    cgroup: Option<Fd>,
+    place: Birthplace,
 ) -> Answer<Newborn> {
     cradle.shared.program = program;
     cradle.shared.arguments = [name.as_ptr().cast(), core::ptr::null()];
     let waits_for_maps = kinds & namespaces::flag::USER != 0;
-    if waits_for_maps {
+    let awaited = u32::from(waits_for_maps) + u32::from(matches!(place, Birthplace::Waiting));
+    if awaited > 0 {
         cradle.shared.parent = process::own_pidfd()?;
     }
     cradle.shared.waits_for_maps = waits_for_maps;
+    cradle.shared.awaited = AtomicU32::new(awaited);
     let mut pidfd = -1i32;
-    let mut flags = kinds | CLONE_VM | CLONE_PIDFD;
-    if cgroup.is_some() {
-        flags |= CLONE_INTO_CGROUP;
-    }
+    let (into, cgroup) = match place {
+        Birthplace::Beside | Birthplace::Waiting => (0, 0),
+        Birthplace::Inside(cgroup) => (CLONE_INTO_CGROUP, cgroup.0 as u64),
+    };
     let arguments = CloneArguments {
-        flags,
+        flags: kinds | into | CLONE_VM | CLONE_PIDFD,
         pidfd: (&raw mut pidfd) as u64,
         exit_signal: SIGCHLD,
         stack: cradle.stack.as_ptr() as u64,
         stack_size: STACK as u64,
-        cgroup: cgroup.map_or(0, |fd| fd.0 as u64),
+        cgroup,
         ..CloneArguments::default()
     };
     let shared = &raw const cradle.shared;
@@ -154,7 +178,7 @@ pub fn give_birth(
     // so no handler of the parent runs on the newborn's stack; `newborn` never returns.
     let answer = unsafe { crate_run_clone_call(&arguments, size_of::<CloneArguments>(), newborn, shared) };
     signals::set_mask(former);
-    if waits_for_maps {
+    if awaited > 0 {
         // The newborn has a table of descriptors of its own.
         files::close(cradle.shared.parent);
     }
@@ -179,20 +203,27 @@ extern "C" fn newborn(shared: *const Shared) -> ! {
     process::exit(127)
 }
 
-/// In a user namespace: waits for the maps, then becomes its root, without which execve drops all
-/// capabilities.
+/// Waits for what the parent has to do first. In a user namespace it then becomes root of that, without which
+/// execve drops all capabilities.
 fn ready_for_exec(shared: &Shared) -> Answer<()> {
-    if !shared.waits_for_maps {
+    if shared.parent == Fd(-1) {
         return Ok(());
     }
-    // A parent that dies before it has written the maps must not leave a newborn waiting for ever, nor one
+    // A parent that dies before it has said its words must not leave a newborn waiting for ever, nor one
     // that was dead before the signal was asked for: in a new pid namespace getppid(2) says nothing.
     process::set_parent_death_signal(9)?;
     if process::readable_within(shared.parent, Some(0))? {
         return Err(Errno::ESRCH);
     }
-    while shared.maps.load(Ordering::Acquire) == 0 {
-        let _ = call(arch::FUTEX, [pointer(&shared.maps), 0, 0, 0, 0, 0]);
+    loop {
+        let awaited = shared.awaited.load(Ordering::Acquire);
+        if awaited == 0 {
+            break;
+        }
+        let _ = call(arch::FUTEX, [pointer(&shared.awaited), 0, awaited as usize, 0, 0, 0]);
+    }
+    if !shared.waits_for_maps {
+        return Ok(());
     }
     match credentials::set_groups(&[]) {
         Ok(()) | Err(Errno::EPERM) => {}
