@@ -9,7 +9,7 @@ use crate_run::cli::log::Log;
 use crate_run::cli::spec::{self, Audience};
 use crate_run::cli::usage::Reply;
 use crate_run::cli::{
-    create, doctor, end, events, exec, explain, features, inspect, making, mounts, ps, run, start, update,
+    create, doctor, end, events, exec, explain, features, inspect, mounts, ps, run, start, store, update,
     usage, validate, wait,
 };
 use crate_run::error::Error;
@@ -67,8 +67,8 @@ fn dispatch(invocation: &Invocation, log: &Log) -> Result<i32, Error> {
                 Ok(wait::TIMED_OUT)
             }
         },
-        Verb::Pause(verb) => lifecycle::pause(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
-        Verb::Resume(verb) => lifecycle::resume(&making::store(global)?, &making::id(&verb.id)?).map(|()| 0),
+        Verb::Pause(verb) => lifecycle::pause(&store::of(global)?, &store::id(&verb.id)?).map(|()| 0),
+        Verb::Resume(verb) => lifecycle::resume(&store::of(global)?, &store::id(&verb.id)?).map(|()| 0),
         Verb::Delete(verb) => end::delete(global, verb, log),
         Verb::Exec(verb) => exec::exec(global, verb, log),
         Verb::Mounts(verb) => mounts::mounts(global, verb, log),

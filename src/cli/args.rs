@@ -4,16 +4,10 @@
 //! A new verb is a struct, a variant of [`Verb`] and a line of `VERBS`.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use clap::{ArgAction, Args, Command, FromArgMatches, Subcommand, ValueEnum};
-
-use crate::cgroup::Driver;
-use crate::host::Host;
+use clap::{Args, Command, FromArgMatches, Subcommand};
 
 use super::argv;
-use super::log::{Format, Level, Log};
 use super::usage::Reply;
 
 mod checkpoint;
@@ -21,18 +15,30 @@ mod duration;
 mod end;
 mod events;
 mod exec;
+mod explain;
+mod global;
+mod list;
+mod making;
 mod mounts;
 mod ps;
+mod spec;
 mod update;
+mod validate;
 mod wait;
 
 pub use checkpoint::{Checkpoint, Restore};
 pub use end::{Delete, Kill, Stop};
 pub use events::Events;
 pub use exec::{Exec, User};
+pub use explain::{Explain, ExplainFormat};
+pub use global::{Global, Rootless};
+pub use list::{List, ListFormat};
+pub use making::{Create, Making, Run};
 pub use mounts::{Mounts, MountsAction};
 pub use ps::{Ps, PsFormat};
+pub use spec::Spec;
 pub use update::Update;
+pub use validate::{Validate, ValidateFormat};
 pub use wait::Wait;
 
 /// One command line, understood.
@@ -153,206 +159,6 @@ impl Verb {
     }
 }
 
-/// Flags that stand before the verb (or after it, as people like it).
-#[derive(Args, Debug)]
-pub struct Global {
-    /// Keep state in DIR [default: crate-run in /run or in $XDG_RUNTIME_DIR]
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
-
-    /// Append errors and warnings to a file, or send them to journald:ID, syslog:ID [default: standard error]
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
-
-    /// Write the log as text or as json [default: text]
-    #[arg(long, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
-    pub log_format: Format,
-
-    /// Tell what is as grave as LEVEL: error, warning or debug [default: warning]
-    #[arg(long, value_name = "LEVEL", default_value = "warning", hide_default_value = true)]
-    log_level: Level,
-
-    /// Tell every detail: the same as --log-level debug
-    #[arg(long)]
-    debug: bool,
-
-    /// Let systemd make the cgroup: the same as --cgroup-manager systemd
-    #[arg(long)]
-    systemd_cgroup: bool,
-
-    /// Who makes the cgroup: cgroupfs, systemd, disabled (nobody) [default: cgroupfs]
-    #[arg(long, value_name = "NAME", hide_possible_values = true)]
-    cgroup_manager: Option<Driver>,
-
-    /// Tolerate cgroups that may not be written: true, false, auto [default: auto]
-    #[arg(long, value_name = "WHEN", value_parser = rootless)]
-    #[arg(default_value = "auto", hide_default_value = true)]
-    pub rootless: Rootless,
-
-    /// Print the version
-    #[arg(long, short, short_alias = 'V', action = ArgAction::Version)]
-    version: (),
-}
-
-impl Global {
-    /// The log that these flags ask for.
-    pub fn log(&self) -> Log {
-        Log::new(self.log.as_deref(), self.log_format, self.log_level())
-    }
-
-    /// How much is told.
-    pub fn log_level(&self) -> Level {
-        if self.debug { Level::Debug } else { self.log_level }
-    }
-
-    /// Who makes the cgroup. Podman names `disabled` beside conmon's `--systemd-cgroup`: the name is the
-    /// more exact wish.
-    pub fn cgroup_driver(&self) -> Driver {
-        let default = if self.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
-        self.cgroup_manager.unwrap_or(default)
-    }
-}
-
-/// Whether a container must go without limits when its cgroup may not be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rootless {
-    Yes,
-    No,
-    Auto,
-}
-
-impl Rootless {
-    /// Without a word it goes by what the runtime may do: root of the machine has every cgroup.
-    pub fn tolerates(self, host: &Host) -> bool {
-        match self {
-            Self::Yes => true,
-            Self::No => false,
-            Self::Auto => host.nested || !host.powers.administers,
-        }
-    }
-}
-
-fn rootless(text: &str) -> Result<Rootless, String> {
-    match (text, argv::boolean(text)) {
-        ("auto", _) => Ok(Rootless::Auto),
-        (_, Some(true)) => Ok(Rootless::Yes),
-        (_, Some(false)) => Ok(Rootless::No),
-        (_, None) => Err(format!("--rootless must be true, false or auto, not {text:?}")),
-    }
-}
-
-fn count(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("--preserve-fds must be a number from 0 on, not {text:?}"))
-}
-
-/// What `run` and `create` have in common.
-#[derive(Args, Debug)]
-pub struct Making {
-    /// The directory with config.json and the root filesystem [default: .]
-    #[arg(long, short, value_name = "DIR")]
-    bundle: Option<PathBuf>,
-
-    /// Read the configuration from FILE instead of the bundle's config.json
-    #[arg(long, short = 'f', value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Send the master of the container's terminal to this Unix socket
-    #[arg(long, value_name = "SOCKET")]
-    pub console_socket: Option<PathBuf>,
-
-    /// Send a pidfd of the container's first process to this Unix socket
-    #[arg(long, value_name = "SOCKET")]
-    pub pidfd_socket: Option<PathBuf>,
-
-    /// Write the pid of the container's first process to FILE
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
-
-    /// Move the root mount instead of pivot_root: for a root filesystem on a ramdisk
-    #[arg(long)]
-    pub no_pivot: bool,
-
-    /// Keep the caller's session keyring instead of making one for the container
-    #[arg(long)]
-    pub no_new_keyring: bool,
-
-    /// Hand N open descriptors, counted from 3, down to the container
-    #[arg(long, value_name = "N", default_value = "0", value_parser = count)]
-    pub preserve_fds: u32,
-
-    /// Accepted for runc's callers; changes nothing
-    #[arg(long)]
-    no_subreaper: bool,
-}
-
-/// Make a container and run its program: create and start in one
-#[derive(Args, Debug)]
-pub struct Run {
-    /// A name for the container; or a bundle, with a slash, to run under a generated name
-    #[arg(value_name = "ID|BUNDLE/")]
-    subject: OsString,
-
-    /// Return as soon as the program runs, instead of waiting for its end
-    #[arg(long, short)]
-    pub detach: bool,
-
-    /// Keep the container when its program has ended, instead of deleting it
-    #[arg(long)]
-    pub keep: bool,
-
-    /// Stop the container after this time as `stop` does, and exit with status 124: 90, 1m30s
-    #[arg(long, value_name = "DURATION", value_parser = duration::positive, conflicts_with = "detach")]
-    pub timeout: Option<Duration>,
-
-    #[command(flatten)]
-    pub making: Making,
-}
-
-impl Run {
-    /// The name of the new container; `None` when the argument names a bundle and the name is to be made up.
-    pub fn id(&self) -> Option<String> {
-        (!self.names_bundle()).then(|| self.subject.to_string_lossy().into_owned())
-    }
-
-    /// Where the bundle lies; relative paths start at the working directory.
-    pub fn bundle(&self) -> &Path {
-        if self.names_bundle() { Path::new(&self.subject) } else { self.making.bundle() }
-    }
-
-    /// A name of a container cannot contain a slash. With `--bundle` the argument can be nothing but a name.
-    fn names_bundle(&self) -> bool {
-        self.making.bundle.is_none() && self.subject.as_encoded_bytes().contains(&b'/')
-    }
-}
-
-impl Making {
-    fn bundle(&self) -> &Path {
-        self.bundle.as_deref().unwrap_or(Path::new("."))
-    }
-}
-
-/// Make a container that is ready to run its program: start runs it
-#[derive(Args, Debug)]
-pub struct Create {
-    /// The new container's name
-    #[arg(value_name = "ID")]
-    pub id: String,
-
-    // go-runc may send it: a created container is detached anyhow.
-    #[arg(long, short, hide = true)]
-    detach: bool,
-
-    #[command(flatten)]
-    pub making: Making,
-}
-
-impl Create {
-    /// Where the bundle lies; relative paths start at the working directory.
-    pub fn bundle(&self) -> &Path {
-        self.making.bundle()
-    }
-}
-
 /// Run the program of a created container
 #[derive(Args, Debug)]
 pub struct Start {
@@ -383,99 +189,6 @@ pub struct Resume {
     /// The container's name
     #[arg(value_name = "ID")]
     pub id: String,
-}
-
-/// List the containers
-#[derive(Args, Debug)]
-pub struct List {
-    /// As a table or as json
-    #[arg(long, short, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
-    pub format: ListFormat,
-
-    /// Print nothing but their names
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    Table,
-    Json,
-}
-
-/// Write a config.json to start from
-#[derive(Args, Debug)]
-pub struct Spec {
-    /// The directory to write it to [default: .]
-    #[arg(long, short, value_name = "DIR")]
-    pub bundle: Option<PathBuf>,
-
-    /// The name of the file in it [default: config.json]
-    #[arg(long, short, value_name = "FILE")]
-    file: Option<PathBuf>,
-
-    /// Write it for a user who is not root: with a user namespace, without limits
-    #[arg(long)]
-    pub rootless: bool,
-}
-
-impl Spec {
-    /// The file to write.
-    pub fn file(&self) -> &Path {
-        self.file.as_deref().unwrap_or(Path::new("config.json"))
-    }
-}
-
-/// Print, step by step, what crate-run would do to run a bundle
-#[derive(Args, Debug)]
-pub struct Explain {
-    /// The directory with config.json and the root filesystem
-    #[arg(value_name = "BUNDLE", default_value = ".")]
-    pub bundle: PathBuf,
-
-    /// As text, as json, or as a mermaid diagram of host and child
-    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
-    pub format: ExplainFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExplainFormat {
-    Text,
-    Json,
-    Mermaid,
-}
-
-/// Check a bundle without making anything, and print all that is wrong or risky in it
-#[derive(Args, Debug)]
-pub struct Validate {
-    /// The directory with config.json and the root filesystem [default: .]
-    #[arg(value_name = "BUNDLE")]
-    operand: Option<PathBuf>,
-
-    /// The same as BUNDLE
-    #[arg(long = "bundle", short = 'b', value_name = "DIR", conflicts_with = "operand")]
-    flag: Option<PathBuf>,
-
-    /// Read the configuration from FILE, or from standard input for -, instead of the bundle's config.json
-    #[arg(long, short = 'f', value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// As text or as json
-    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
-    pub format: ValidateFormat,
-}
-
-impl Validate {
-    /// Where the bundle lies; relative paths start at the working directory.
-    pub fn bundle(&self) -> &Path {
-        self.operand.as_deref().or(self.flag.as_deref()).unwrap_or(Path::new("."))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ValidateFormat {
-    Text,
-    Json,
 }
 
 /// Print what this host offers to containers, and what it lacks

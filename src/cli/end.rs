@@ -4,7 +4,7 @@ use regex_lite::Regex;
 
 use crate::cli::args::{Delete, Global, Kill, Stop};
 use crate::cli::log::Log;
-use crate::cli::making;
+use crate::cli::store;
 use crate::error::Error;
 use crate::state::lifecycle::{self, Manner};
 use crate::state::signal::{self, Reach};
@@ -13,34 +13,34 @@ use crate::state::{ContainerId, Store};
 
 /// Answers the exit status.
 pub fn kill(global: &Global, kill: &Kill, log: &Log) -> Result<i32, Error> {
-    let store = making::store(global)?;
+    let store = store::of(global)?;
     let reach = if kill.all { Reach::All } else { Reach::First };
     let one = |id: &ContainerId| signal::kill(&store, id, kill.signal, reach);
     match kill.regex {
         true => for_each(&matching(&store, &kill.id)?, one, log),
-        false => one(&making::id(&kill.id)?).map(|()| 0),
+        false => one(&store::id(&kill.id)?).map(|()| 0),
     }
 }
 
 /// Answers the exit status.
 pub fn stop(global: &Global, stop: &Stop, log: &Log) -> Result<i32, Error> {
     let farewell = Farewell { signal: stop.signal, patience: stop.timeout };
-    let warnings = stop::stop(&making::store(global)?, &making::id(&stop.id)?, &farewell)?;
-    making::tell(&warnings, log);
+    let warnings = stop::stop(&store::of(global)?, &store::id(&stop.id)?, &farewell)?;
+    log.warnings(&warnings);
     Ok(0)
 }
 
 /// Answers the exit status.
 pub fn delete(global: &Global, delete: &Delete, log: &Log) -> Result<i32, Error> {
-    let store = making::store(global)?;
+    let store = store::of(global)?;
     let manner = if delete.force { Manner::Forced } else { Manner::Polite };
     let one = |id: &ContainerId| {
-        making::tell(&lifecycle::delete(&store, id, manner)?, log);
+        log.warnings(&lifecycle::delete(&store, id, manner)?);
         Ok(())
     };
     match delete.regex {
         true => for_each(&matching(&store, &delete.id)?, one, log),
-        false => one(&making::id(&delete.id)?).map(|()| 0),
+        false => one(&store::id(&delete.id)?).map(|()| 0),
     }
 }
 

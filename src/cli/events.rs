@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use crate::bundle::Source;
 use crate::cli::args::{Events, Global};
-use crate::cli::making;
+use crate::cli::store;
 use crate::error::Error;
 use crate::feature::rdt::{self, Class};
 use crate::observe::stats::{Sources, Stats};
@@ -14,8 +14,8 @@ use crate::state::{Container, Record, Status};
 
 /// Writes to standard output; answers the exit status, which is 0 when the container has ended.
 pub fn events(global: &Global, events: &Events) -> Result<i32, Error> {
-    let id = making::id(&events.id)?;
-    let container = making::store(global)?.look(&id)?;
+    let id = store::id(&events.id)?;
+    let container = store::of(global)?.look(&id)?;
     let record = container.record()?;
     match container.status(&record) {
         Status::Stopped => {

@@ -1,7 +1,5 @@
 //! `crate-run exec`: another program in a container, with no more power than the container has.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use crate_run_sys::namespaces::flag;
@@ -12,12 +10,12 @@ use crate::cgroup::systemd::Manager;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate::cli::args::{Exec, Global};
 use crate::cli::log::Log;
-use crate::cli::making::{self, Stay};
+use crate::cli::terminal::{self, Stay};
+use crate::cli::{descriptors, making, paths, store};
 use crate::error::Error;
 use crate::feature::keyring::Keyring;
 use crate::feature::namespaces;
 use crate::feature::rdt::{self, Class};
-use crate::feature::terminal::{Master, Terminal, resolve as terminal_of};
 use crate::host::{self, Host};
 use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
@@ -28,13 +26,13 @@ use crate::state::{Container, ContainerId, ProcessId, Record, Status};
 
 /// Answers the exit status: the program's own in the foreground, 0 when detached.
 pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
-    making::check_preserved(exec.preserve_fds)?;
+    descriptors::check(exec.preserve_fds)?;
     let stay = if exec.detach { Stay::Detached } else { Stay::Foreground };
     let watch = match stay {
         Stay::Foreground => Some(Watch::begin()?),
         Stay::Detached => None,
     };
-    let (store, id) = (making::store(global)?, making::id(&exec.id)?);
+    let (store, id) = (store::of(global)?, store::id(&exec.id)?);
     let container = store.look(&id)?;
     let record = container.record()?;
     let process = running(&container, &record, exec)?;
@@ -44,7 +42,7 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
     let request = request(id, &record, &source, exec, stay)?;
     let mut bundle = Bundle::check(&source, &host_of(&door), &request)?;
-    making::fit_terminal(&mut bundle, &request.master);
+    terminal::fit(&mut bundle, &request.master);
     let plan = enter(&bundle, &request, &door);
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     making::make(&mut launch, log).map_err(|error| match process.is_ending() {
@@ -241,19 +239,14 @@ fn request(
     exec: &Exec,
     stay: Stay,
 ) -> Result<Request, Error> {
-    let absolute = |path: &Option<PathBuf>| path.as_deref().map(making::absolute).transpose();
-    let master = match (absolute(&exec.console_socket)?, terminal_of(&source.spec), stay) {
-        (Some(socket), _, _) => Master::Socket(socket),
-        (None, Terminal::Pty { .. }, Stay::Foreground) => Master::Foreground,
-        _ => Master::None,
-    };
+    let master = terminal::master(paths::given(&exec.console_socket)?, &source.spec, stay);
     let keyring = if record.wanted.inherits_keyring { Keyring::Inherited } else { Keyring::Own };
     Ok(Request {
         cgroup_driver: record.wanted.cgroup_driver,
         preserved: exec.preserve_fds,
         keyring,
-        pid_file: absolute(&exec.pid_file)?,
-        pidfd_socket: absolute(&exec.pidfd_socket)?,
+        pid_file: paths::given(&exec.pid_file)?,
+        pidfd_socket: paths::given(&exec.pidfd_socket)?,
         ..Request::new(id, Gate::Open, master)
     })
 }

@@ -2,7 +2,6 @@
 
 use crate::bundle::{Bundle, Source};
 use crate::cli::args::{Explain, ExplainFormat, Global};
-use crate::cli::making;
 use crate::error::Error;
 use crate::host::Host;
 use crate::plan::compile::compile;
@@ -13,7 +12,7 @@ use crate::plan::request::Request;
 pub fn explain(global: &Global, explain: &Explain) -> Result<String, Error> {
     let source = Source::load(&explain.bundle, None)?;
     let host = Host::probe();
-    let request = Request::example(&source.spec, making::cgroup_driver(global, &source, &host));
+    let request = Request::example(&source.spec, global.permitted_driver(&source.spec, &host));
     let bundle = Bundle::check(&source, &host, &request)?;
     let plan = compile(&bundle, &request);
     let format = match explain.format {

@@ -3,7 +3,7 @@
 use crate::cli::args::{Global, List, ListFormat, State};
 use crate::cli::list::{self, Row};
 use crate::cli::log::Log;
-use crate::cli::making;
+use crate::cli::store;
 use crate::error::Error;
 use crate::state::{Container, OCI_VERSION, Record, Users};
 
@@ -26,14 +26,14 @@ fn row(container: &Container, record: Record, users: &Users) -> Row {
 
 /// Answers the text for standard output.
 pub fn state(global: &Global, state: &State) -> Result<String, Error> {
-    let container = making::store(global)?.look(&making::id(&state.id)?)?;
+    let container = store::of(global)?.look(&store::id(&state.id)?)?;
     let record = container.record()?;
     Ok(list::state(&row(&container, record, &Users::read())))
 }
 
 /// Answers the text for standard output; a container that cannot be read is told and passed over.
 pub fn list(global: &Global, list: &List, log: &Log) -> Result<String, Error> {
-    let store = making::store(global)?;
+    let store = store::of(global)?;
     if global.root.is_some() && !store.root().is_dir() {
         return Err(Error::WrongState(format!("there is no state directory {}", store.root().display())));
     }

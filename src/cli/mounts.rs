@@ -14,7 +14,7 @@ use crate::bundle::path::InsidePath;
 use crate::bundle::{Bundle, Source, entry, source, span};
 use crate::cli::args::{Global, Mounts, MountsAction};
 use crate::cli::log::Log;
-use crate::cli::making;
+use crate::cli::store;
 use crate::error::Error;
 use crate::feature::mounts::later_findings;
 use crate::feature::namespaces::{self, Cloner};
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Errors: [`Error::NotFound`]; [`Error::WrongState`] when the container has ended; what is wrong with the
 /// list; the mount that failed; [`Error::Deadline`] when a filesystem of the container does not answer.
 pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error> {
-    let (store, id) = (making::store(global)?, making::id(&mounts.id)?);
+    let (store, id) = (store::of(global)?, store::id(&mounts.id)?);
     let text = source::read(&mounts.file)?;
     if let Err(fault) = span::strict(&text) {
         let cure = fault.cure(&text);

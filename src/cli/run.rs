@@ -2,8 +2,10 @@
 
 use crate::cli::args::{Global, Run};
 use crate::cli::log::Log;
-use crate::cli::making::{self, Order, Stay};
+use crate::cli::making::{self, Order, Wish};
+use crate::cli::terminal::Stay;
 use crate::cli::wait::TIMED_OUT;
+use crate::cli::{descriptors, store};
 use crate::error::Error;
 use crate::feature::process;
 use crate::launch::Launch;
@@ -18,17 +20,18 @@ use crate::launch::foreground::{Watch, attend, show_remains};
 /// Answers the exit status: the program's own in the foreground, 0 when detached, 124 when the time of
 /// `--timeout` was over first.
 pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
-    making::check_handed_on(&run.making)?;
+    descriptors::check_with_sockets(run.making.preserve_fds)?;
     let stay = if run.detach { Stay::Detached } else { Stay::Foreground };
     // From now on no signal is lost, and none ends us while a container is half made.
     let watch = match stay {
         Stay::Foreground => Some(Watch::begin()?),
         Stay::Detached => None,
     };
-    let id = run.id().map_or_else(|| Ok(ContainerId::generate()), |name| making::id(&name))?;
-    let (store, service) = (making::store(global)?, Service::of_caller()?);
-    let Order { source, bundle, request } =
-        making::prepare(global, &run.making, id, run.bundle(), Gate::Open, stay)?;
+    let id = run.id().map_or_else(|| Ok(ContainerId::generate()), |name| store::id(&name))?;
+    let (store, service) = (store::of(global)?, Service::of_caller()?);
+    let wish =
+        Wish { global, making: &run.making, store: &store, bundle: run.bundle(), gate: Gate::Open, stay };
+    let Order { source, bundle, request } = making::prepare(id, &wish)?;
     if bundle.process.is_absent() {
         return Err(source.error(vec![process::absence()]));
     }
@@ -44,7 +47,7 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
         return Ok(0);
     };
     if let Err(error) = lifecycle::poststart(&container, &record) {
-        making::tell(&lifecycle::dispose(&container, &record)?, log);
+        log.warnings(&lifecycle::dispose(&container, &record)?);
         return Err(error);
     }
     let proxy = service.zip(launch.notify.take()).map(|(service, socket)| Proxy::new(service, socket));
@@ -67,7 +70,7 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
         }
         remember(&store, &request.id, status.as_ref().ok().copied())?;
     } else {
-        making::tell(&lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)?, log);
+        log.warnings(&lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)?);
     }
     if is_over {
         log.error(&format!("the time of container {} was over: it was stopped", request.id));

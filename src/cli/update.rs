@@ -6,7 +6,7 @@ use crate::bundle::Source;
 use crate::bundle::finding::Severity;
 use crate::cli::args::{Global, Update};
 use crate::cli::log::Log;
-use crate::cli::making;
+use crate::cli::store;
 use crate::error::Error;
 use crate::state::{Container, Record, Status, lifecycle};
 use crate::update::given::Given;
@@ -18,7 +18,7 @@ use crate::update::{compile, text};
 /// Errors: [`Error::NotFound`]; [`Error::WrongState`] when it has stopped or is still being made; what is
 /// wrong with what is asked for; the write that was refused.
 pub fn update(global: &Global, update: &Update, log: &Log) -> Result<i32, Error> {
-    let (store, id) = (making::store(global)?, making::id(&update.id)?);
+    let (store, id) = (store::of(global)?, store::id(&update.id)?);
     let given = match &update.resources {
         Some(file) => Given::read(file)?,
         None => {

@@ -35,7 +35,6 @@ use crate::bundle::finding::{Finding, Severity};
 use crate::bundle::located::{Located, in_order};
 use crate::bundle::{Bundle, Source, names};
 use crate::cli::args::{Global, Validate, ValidateFormat};
-use crate::cli::making;
 use crate::error::{Error, Place, detail, line, short};
 use crate::host::Host;
 use crate::plan::request::Request;
@@ -123,7 +122,7 @@ fn check(validate: &Validate, global: &Global) -> Result<Checked, Error> {
         Err(error) => return Err(error),
     };
     let host = Host::probe();
-    let request = Request::example(&source.spec, making::cgroup_driver(global, &source, &host));
+    let request = Request::example(&source.spec, global.permitted_driver(&source.spec, &host));
     let mut findings = match Bundle::check(&source, &host, &request) {
         Ok(bundle) => bundle.warnings,
         Err(Error::Config(error)) => error.findings.into_iter().map(|located| located.finding).collect(),

@@ -1,7 +1,7 @@
 //! `crate-run wait`: until the end of a container.
 
 use crate::cli::args::{Global, Wait};
-use crate::cli::making;
+use crate::cli::store;
 use crate::error::Error;
 use crate::state::{Status, ending};
 
@@ -11,8 +11,8 @@ pub const TIMED_OUT: i32 = 124;
 /// Answers the text for standard output: the exit status of the container's first process, 128 + N after
 /// signal N, or `unknown` where only its parent was told. `None` when the time is over first.
 pub fn wait(global: &Global, wait: &Wait) -> Result<Option<String>, Error> {
-    let id = making::id(&wait.id)?;
-    let container = making::store(global)?.look(&id)?;
+    let id = store::id(&wait.id)?;
+    let container = store::of(global)?.look(&id)?;
     let record = container.record()?;
     if container.status(&record) == Status::Creating {
         return Err(Error::WrongState(format!("cannot wait for a container that is still being made: {id}")));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::count;
+use super::making::count;
 
 /// Run another program in a container
 #[derive(Args, Debug)]

@@ -10,7 +10,8 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use super::{Level, bounded, push_visible};
+use super::Level;
+use super::text::{bounded, push_visible};
 
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 const SYSLOG_SOCKET: &str = "/dev/log";
