@@ -2,6 +2,7 @@
 
 use crate_run::plan::project::{ChildTurn, encode, project};
 use crate_run::plan::{Action, Plan};
+use crate_run_plan::operation::Mounts;
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, MAGIC, Reader, Writer};
 use crate_run_plan::{Operation, Sealed};
@@ -101,8 +102,15 @@ fn fields_arrive_in_their_places() {
     };
     let bytes = bytes_of(&mount);
     let sealed = Sealed::read(bytes[2], &mut Reader::new(&bytes[ENTRY..]));
-    let Some(Sealed::MountNew { filesystem, source, options, attributes, propagation, target, rule }) =
-        sealed
+    let Some(Sealed::Mounts(Mounts::MountNew {
+        filesystem,
+        source,
+        options,
+        attributes,
+        propagation,
+        target,
+        rule,
+    })) = sealed
     else {
         panic!("{} has another code", mount.name());
     };

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::Devices;
 use crate_run_plan::operation::target;
 use crate_run_plan::report::Call;
 use crate_run_plan::slot::{Handle, Slot};
@@ -11,6 +12,21 @@ use crate_run_sys::{Errno, Fd, mounts};
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Name};
 use crate::runner::Runner;
+
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Devices) -> Outcome {
+    use Devices as Op;
+    match operation {
+        Op::MakeDevice { path, mode, device, uid, gid } => {
+            make(runner, path, &Node { mode, device, uid, gid })
+        }
+        Op::LendDevice { tree, path, mode, device } => {
+            lend(runner, tree, path, &Node { mode, device, uid: 0, gid: 0 })
+        }
+        Op::MakeLink { path, target } => link(runner, path, target),
+        Op::AdoptNull {} => adopt_null(runner),
+    }
+}
 
 /// The directory in which the last node was made: the next one most often goes there too. What was opened is
 /// what is used, so nothing can be put in its place meanwhile.
@@ -57,7 +73,7 @@ pub struct Node {
 
 /// mknod(2). A node that is there already must be this very one: type and number, for a block device 1:3 has
 /// the same number as /dev/null (config-linux.md, Devices: "MUST" error when it does not match).
-pub fn make(runner: &mut Runner, path: &CStr, node: &Node) -> Outcome {
+fn make(runner: &mut Runner, path: &CStr, node: &Node) -> Outcome {
     let (parent, name) = runner.device_parent(path)?;
     match files::make_node(parent, name.text(), node.mode, node.device) {
         Ok(()) => {
@@ -73,7 +89,7 @@ pub fn make(runner: &mut Runner, path: &CStr, node: &Node) -> Outcome {
 
 /// Attaches the host's node, which is no directory, on a file that is made for it. What is there already must
 /// be this very device, as in [`make`].
-pub fn lend(runner: &mut Runner, tree: Handle, path: &CStr, node: &Node) -> Outcome {
+fn lend(runner: &mut Runner, tree: Handle, path: &CStr, node: &Node) -> Outcome {
     let tree = runner.descriptor(tree)?;
     let (parent, name) = runner.device_parent(path)?;
     let flags = flag::O_CREAT | flag::O_EXCL | flag::O_NOFOLLOW | flag::O_WRONLY;
@@ -106,7 +122,7 @@ fn check(parent: Fd, name: &CStr, node: &Node) -> Outcome {
 }
 
 /// symlink(2). Images carry their own links; one that says something else is replaced, a directory is not.
-pub fn link(runner: &mut Runner, path: &CStr, goal: &CStr) -> Outcome {
+fn link(runner: &mut Runner, path: &CStr, goal: &CStr) -> Outcome {
     let (parent, name) = runner.device_parent(path)?;
     let name = name.text();
     let made = match files::make_link(goal, parent, name) {
@@ -134,7 +150,7 @@ fn is_null(fd: Fd) -> bool {
 
 /// A stream on the host's /dev/null is a descriptor of the host's filesystem inside the container; the
 /// container's own null takes its place, once it is seen to be one.
-pub fn adopt_null(runner: &Runner) -> Outcome {
+fn adopt_null(runner: &Runner) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     for number in 0..3 {
         let stream = Fd(number);

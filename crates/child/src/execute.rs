@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::Program;
 use crate_run_plan::report::{Call, Kind};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::Texts;
@@ -13,10 +14,24 @@ use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Shape};
 use crate::runner::Runner;
 
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Program) -> Outcome {
+    use Program as Op;
+    match operation {
+        Op::MakeDirectory { path } => make_directory(runner, path),
+        Op::EnterDirectory { path, attempt } => enter_directory(runner, path, attempt),
+        Op::FindExecutable { candidates, name } => find(runner, candidates, name),
+        Op::CloseDescriptors { first } => files::close_on_exec_from(first).named(Call::CloseRange),
+        Op::Execute { candidates, arguments, environment } => {
+            execute(runner, candidates, arguments, environment)
+        }
+    }
+}
+
 /// chdir(2), and the proof that it led inside: a working directory that is a leaked descriptor of the host
 /// (/proc/self/fd/7) gives itself away in getcwd(2), whose answer then does not start with '/'
 /// (CVE-2024-21626).
-pub fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcome {
+fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcome {
     const FIRST: u32 = 0;
     if attempt != FIRST && !runner.directory_pending {
         return Ok(());
@@ -40,7 +55,7 @@ pub fn enter_directory(runner: &mut Runner, path: &CStr, attempt: u32) -> Outcom
 
 /// The working directory is made where the image lacks it, as every runtime does. What is there, of whatever
 /// kind, is left alone: entering it will tell.
-pub fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
+fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
     let made = inside::look_up_or_make(runner.slot(Slot::ROOT)?, path, Shape::Directory, 0)?;
     files::close(made);
     Ok(())
@@ -48,7 +63,7 @@ pub fn make_directory(runner: &Runner, path: &CStr) -> Outcome {
 
 /// execvp(3)'s search, without the exec: the first candidate that is a regular file and may be executed. Like
 /// execvp, it prefers to say EACCES when something was found that may not.
-pub fn find(runner: &mut Runner, candidates: Texts, name: &CStr) -> Outcome {
+fn find(runner: &mut Runner, candidates: Texts, name: &CStr) -> Outcome {
     let mut refused = Errno::ENOENT;
     let is_path = name.to_bytes().contains(&b'/');
     for (index, candidate) in candidates.enumerate() {
@@ -105,7 +120,7 @@ pub fn announce(runner: &Runner) -> Outcome {
 }
 
 /// execve(2).
-pub fn execute(runner: &Runner, mut candidates: Texts, arguments: Texts, environment: Texts) -> Outcome {
+fn execute(runner: &Runner, mut candidates: Texts, arguments: Texts, environment: Texts) -> Outcome {
     let (arguments, environment) = (table(arguments)?, table(environment)?);
     let Some(path) = candidates.nth(runner.chosen) else {
         return Err(Failure::refusal(b"no program was found"));

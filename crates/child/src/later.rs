@@ -6,6 +6,7 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::LaterMounts;
 use crate_run_plan::operation::target;
 use crate_run_plan::report::Call;
 use crate_run_plan::slot::Slot;
@@ -15,6 +16,16 @@ use crate_run_sys::{Errno, Fd, mounts, namespaces};
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside;
 use crate::runner::Runner;
+
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: LaterMounts) -> Outcome {
+    use LaterMounts as Op;
+    match operation {
+        Op::OpenDescriptors {} => open_descriptors(runner),
+        Op::FindMount { target } => find(runner, target),
+        Op::DetachMounts {} => detach(runner),
+    }
+}
 
 /// How many mounts one plan can attach or detach.
 pub use crate_run_plan::operation::MOST_LATER as MOST;
@@ -42,7 +53,7 @@ impl Mounts {
 }
 
 /// Opens the directory of our own descriptors. From now on mounts are remembered.
-pub fn open_descriptors(runner: &mut Runner) -> Outcome {
+fn open_descriptors(runner: &mut Runner) -> Outcome {
     let flags = flag::O_PATH | flag::O_DIRECTORY;
     let directory = files::openat2(Fd::CWD, c"/proc/self/fd", flags, 0, 0).named(Call::Openat2)?;
     runner.fill(Slot::DESCRIPTORS, directory);
@@ -75,7 +86,7 @@ const OTHER_OWNER: &[u8] = b"the container's process is in a mount namespace of 
 
 /// Finds the mount at `target`, for it to be detached. The container can put a link on the way after it was
 /// mounted, and so have another mount detached: one that protects the host.
-pub fn find(runner: &mut Runner, target: &CStr) -> Outcome {
+fn find(runner: &mut Runner, target: &CStr) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let found = match inside::look_up(root, target, target::NO_LINKS) {
         Err(failure) if failure.is(Errno::ELOOP) => {
@@ -93,7 +104,7 @@ pub fn find(runner: &mut Runner, target: &CStr) -> Outcome {
 }
 
 /// Detaches the mounts that were found, the last one first.
-pub fn detach(runner: &Runner) -> Outcome {
+fn detach(runner: &Runner) -> Outcome {
     detach_all(runner, &runner.found)
 }
 

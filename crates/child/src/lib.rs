@@ -7,9 +7,9 @@
 //! runtime, before this process existed.
 //!
 //! Read in this order: [`runner`] (the loop), [`failure`] (what an operation answers), [`inside`] (how a path
-//! of the image is looked up), then the operations by subject: [`namespace`], [`mount`], [`device`],
-//! `mask`, [`terminal`], [`hook`], [`power`] (ids and capabilities), [`verify`], [`filter`]
-//! (seccomp) and [`execute`].
+//! of the image is looked up), then the operations by chapter: [`namespace`], [`mount`], [`later`] (mounts of a
+//! container that runs), [`device`], `mask`, [`terminal`], [`hook`], [`execute`], [`power`] (ids and
+//! capabilities), `scheduling`, [`filter`] (seccomp) and [`verify`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -25,5 +25,6 @@ pub mod mount;
 pub mod namespace;
 pub mod power;
 pub mod runner;
+mod scheduling;
 pub mod terminal;
 pub mod verify;

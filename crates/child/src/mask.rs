@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::Masks;
 use crate_run_plan::report::Call;
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_plan::wire::Texts;
@@ -14,8 +15,18 @@ use crate::inside;
 use crate::mount::{self, New};
 use crate::runner::Runner;
 
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Masks) -> Outcome {
+    use Masks as Op;
+    match operation {
+        Op::MaskPath { path, null } => hide(runner, path, null),
+        Op::PrepareMask { options } => prepare(runner, options),
+        Op::ReadOnlyPath { path } => make_read_only(runner, path),
+    }
+}
+
 /// One empty read-only tmpfs for all hidden directories: a superblock costs more than a clone of its mount.
-pub fn prepare(runner: &mut Runner, options: Texts) -> Outcome {
+fn prepare(runner: &mut Runner, options: Texts) -> Outcome {
     let empty = New {
         filesystem: c"tmpfs",
         source: c"tmpfs",
@@ -29,7 +40,7 @@ pub fn prepare(runner: &mut Runner, options: Texts) -> Outcome {
 
 /// Puts the empty directory over a directory, the null device over anything else. A path that is not there
 /// needs no hiding; any other trouble is an error, for a mask that fails silently is a hole (CVE-2025-31133).
-pub fn hide(runner: &Runner, path: &CStr, null: Handle) -> Outcome {
+fn hide(runner: &Runner, path: &CStr, null: Handle) -> Outcome {
     let Some(path) = present(runner, path)? else { return Ok(()) };
     let cover = match inside::is_directory(path)? {
         true => runner.slot(Slot::MASK)?,
@@ -55,7 +66,7 @@ fn cover_with(cover: Fd, path: Fd) -> Outcome {
 }
 
 /// Binds the path on itself, read-only with all below it.
-pub fn make_read_only(runner: &Runner, path: &CStr) -> Outcome {
+fn make_read_only(runner: &Runner, path: &CStr) -> Outcome {
     let Some(path) = present(runner, path)? else { return Ok(()) };
     let tree = mounts::clone_tree(path, c"", Depth::Tree).named(Call::OpenTree)?;
     let read_only = mount::change_of(attribute::RDONLY, 0, 0);

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::Mounts;
 use crate_run_plan::operation::{depth as source, target as rules};
 use crate_run_plan::report::{Call, WORDS};
 use crate_run_plan::slot::{Handle, Slot};
@@ -14,6 +15,49 @@ use crate::device;
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Shape};
 use crate::runner::Runner;
+
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Mounts) -> Outcome {
+    use Mounts as Op;
+    match operation {
+        Op::Propagate { kind, tree } => propagate(kind, tree),
+        Op::AttachRoot { tree } => attach_root(runner, tree),
+        Op::MountNew { filesystem, source, options, attributes, propagation, target, rule } => {
+            let new = New { filesystem, source, options, attributes, propagation };
+            mount_new(runner, &new, target, rule)
+        }
+        Op::MountTree { tree, target, rule } => mount_tree(runner, tree, target, rule),
+        Op::MountLocked {
+            source,
+            depth,
+            one_set,
+            one_clear,
+            one_propagation,
+            tree_set,
+            tree_clear,
+            tree_propagation,
+            further,
+            target,
+            rule,
+        } => {
+            let one = change_of(one_set, one_clear, one_propagation);
+            let all = change_of(tree_set, tree_clear, tree_propagation);
+            mount_locked(runner, &Locked { source, depth, one, all, further }, target, rule)
+        }
+        Op::AttachLockedRoot { propagation } => attach_locked_root(runner, propagation),
+        Op::CloneFile { source, tree } => clone_file(runner, source, tree),
+        Op::CopyLink { path, goal, rule } => copy_link(runner, path, goal, rule),
+        Op::KeepMount { mount } => keep(runner, mount),
+        Op::Reconfigure { mount, options } => reconfigure(runner, mount, options),
+        Op::ChangeMount { target, set, clear, propagation, tree } => {
+            change(runner, target, change_of(set, clear, propagation), tree)
+        }
+        Op::PivotRoot {} => pivot(runner),
+        Op::HideHostMount { path } => hide_host_mount(path),
+        Op::MoveRoot {} => move_root(runner),
+        Op::ReadOnlyRoot {} => read_only_root(runner),
+    }
+}
 
 /// What fsopen(2) and fsconfig(2) need to know of a new filesystem.
 pub struct New<'p> {
@@ -39,7 +83,7 @@ pub fn change_of(set: u64, clear: u64, propagation: u64) -> Attributes {
 }
 
 /// Keeps what we mount from showing up on the host, and the other way round as asked.
-pub fn propagate(kind: u64, tree: u32) -> Outcome {
+fn propagate(kind: u64, tree: u32) -> Outcome {
     let root = files::openat2(Fd::CWD, c"/", flag::O_PATH, 0, 0).named(Call::Openat2)?;
     mounts::set_attributes(root, depth(tree), &change_of(0, 0, kind)).named(Call::MountSetattr)?;
     files::close(root);
@@ -48,7 +92,7 @@ pub fn propagate(kind: u64, tree: u32) -> Outcome {
 
 /// The working directory is the directory that holds the root filesystem: the runtime went there before the
 /// birth, and the new mount namespace has taken it along. So no path of the host is needed.
-pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
+fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
     let tree = runner.descriptor(tree)?;
     let here = files::openat2(Fd::CWD, c".", flag::O_PATH, 0, 0).named(Call::Openat2)?;
     mounts::attach(tree, here).named(Call::MoveMount)?;
@@ -60,7 +104,7 @@ pub fn attach_root(runner: &mut Runner, tree: Handle) -> Outcome {
 
 /// The same with a clone that is made here: what a mount namespace of a new user namespace has inherited is
 /// locked, and so are clones of it. Root inside cannot take back what the host has set (mount_namespaces(7)).
-pub fn attach_locked_root(runner: &mut Runner, propagation: u64) -> Outcome {
+fn attach_locked_root(runner: &mut Runner, propagation: u64) -> Outcome {
     let here = files::openat2(Fd::CWD, c".", flag::O_PATH, 0, 0).named(Call::Openat2)?;
     let tree = mounts::clone_tree(here, c"", Depth::Tree).named(Call::OpenTree)?;
     mounts::set_attributes(tree, Depth::Tree, &change_of(0, 0, propagation)).named(Call::MountSetattr)?;
@@ -83,7 +127,7 @@ pub struct Locked<'p> {
 }
 
 /// A bind mount whose locks hold.
-pub fn mount_locked(runner: &mut Runner, locked: &Locked, target: &CStr, rule: u32) -> Outcome {
+fn mount_locked(runner: &mut Runner, locked: &Locked, target: &CStr, rule: u32) -> Outcome {
     let depth = depth(locked.depth & source::TREE);
     let tree = match locked.depth & source::NO_FOLLOW {
         0 => mounts::clone_tree(Fd::CWD, locked.source, depth),
@@ -104,7 +148,7 @@ pub fn mount_locked(runner: &mut Runner, locked: &Locked, target: &CStr, rule: u
 }
 
 /// A clone of one file of the host, for a later step.
-pub fn clone_file(runner: &mut Runner, source: &CStr, tree: Handle) -> Outcome {
+fn clone_file(runner: &mut Runner, source: &CStr, tree: Handle) -> Outcome {
     let clone = mounts::clone_tree(Fd::CWD, source, Depth::One).named(Call::OpenTree)?;
     runner.fill_handle(tree, clone)
 }
@@ -121,7 +165,7 @@ fn set_unlocked(tree: Fd, depth: Depth, change: &Attributes) -> Outcome {
 }
 
 /// A new filesystem, complete before it is attached.
-pub fn mount_new(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
+fn mount_new(runner: &mut Runner, new: &New, target: &CStr, rule: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     if new.options.into_iter().any(mounts::needs_mount) {
         return mount_at_once(runner, new, target, rule);
@@ -278,7 +322,7 @@ fn explained(context: Fd, failure: Failure) -> Failure {
 }
 
 /// A tree that the runtime has prepared: cloned from the host, with its attributes set.
-pub fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -> Outcome {
+fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -> Outcome {
     let (tree, root) = (runner.descriptor(tree)?, runner.slot(Slot::ROOT)?);
     let directory = inside::is_directory(tree)?;
     let shape = if directory { Shape::Directory } else { Shape::File };
@@ -297,7 +341,7 @@ pub fn mount_tree(runner: &mut Runner, tree: Handle, target: &CStr, rule: u32) -
 }
 
 /// The symbolic link of a volume, made anew in the root.
-pub fn copy_link(runner: &Runner, path: &CStr, goal: &CStr, rule: u32) -> Outcome {
+fn copy_link(runner: &Runner, path: &CStr, goal: &CStr, rule: u32) -> Outcome {
     let (parent, name) = inside::parent_of(runner.slot(Slot::ROOT)?, path, rule)?;
     match files::make_link(goal, parent, name.text()) {
         Ok(()) => {}
@@ -312,7 +356,7 @@ pub fn copy_link(runner: &Runner, path: &CStr, goal: &CStr, rule: u32) -> Outcom
 }
 
 /// Keeps the next mount itself: a path may lead to another one by the time that it is to be changed.
-pub fn keep(runner: &mut Runner, slot: Handle) -> Outcome {
+fn keep(runner: &mut Runner, slot: Handle) -> Outcome {
     if let Handle::Own(slot) = slot {
         runner.keep_in = Some(Slot(slot as u16));
     }
@@ -320,7 +364,7 @@ pub fn keep(runner: &mut Runner, slot: Handle) -> Outcome {
 }
 
 /// Other options for the superblock of a mount that was kept.
-pub fn reconfigure(runner: &Runner, mount: Handle, options: Texts) -> Outcome {
+fn reconfigure(runner: &Runner, mount: Handle, options: Texts) -> Outcome {
     let Ok(mount) = runner.descriptor(mount) else {
         return Err(Failure::refusal(
             b"what lies there was mounted in a way that forbids other options later",
@@ -338,7 +382,7 @@ pub fn reconfigure(runner: &Runner, mount: Handle, options: Texts) -> Outcome {
 }
 
 /// Other attributes for what is mounted already.
-pub fn change(runner: &Runner, target: &CStr, change: Attributes, tree: u32) -> Outcome {
+fn change(runner: &Runner, target: &CStr, change: Attributes, tree: u32) -> Outcome {
     let target = inside::look_up(runner.slot(Slot::ROOT)?, target, 0)?;
     mounts::set_attributes(target, depth(tree), &change).named(Call::MountSetattr)?;
     files::close(target);
@@ -346,7 +390,7 @@ pub fn change(runner: &Runner, target: &CStr, change: Attributes, tree: u32) -> 
 }
 
 /// The root filesystem becomes "/", and the host's tree is gone from sight.
-pub fn pivot(runner: &Runner) -> Outcome {
+fn pivot(runner: &Runner) -> Outcome {
     files::enter_directory(runner.slot(Slot::ROOT)?).named(Call::Chdir)?;
     mounts::pivot_here().named(Call::PivotRoot)?;
     // The old root lies on top of the new one now; detaching it is what leaves nothing of the host.
@@ -356,7 +400,7 @@ pub fn pivot(runner: &Runner) -> Outcome {
 
 /// A mount of the host that nobody inside may find. One that is locked cannot go, only be covered
 /// (mount_namespaces(7)).
-pub fn hide_host_mount(path: &CStr) -> Outcome {
+fn hide_host_mount(path: &CStr) -> Outcome {
     match mounts::detach(path) {
         Ok(()) | Err(Errno::ENOENT) => return Ok(()),
         Err(Errno::EINVAL | Errno::EPERM) => {}
@@ -374,7 +418,7 @@ pub fn hide_host_mount(path: &CStr) -> Outcome {
 }
 
 /// The root filesystem becomes "/" by lying on top of it.
-pub fn move_root(runner: &Runner) -> Outcome {
+fn move_root(runner: &Runner) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let top = files::openat2(Fd::CWD, c"/", flag::O_PATH | flag::O_DIRECTORY, 0, 0).named(Call::Openat2)?;
     mounts::attach(root, top).named(Call::MoveMount)?;
@@ -385,7 +429,7 @@ pub fn move_root(runner: &Runner) -> Outcome {
 }
 
 /// Only the mount of the root itself: what is mounted below has its own options.
-pub fn read_only_root(runner: &Runner) -> Outcome {
+fn read_only_root(runner: &Runner) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     mounts::set_attributes(root, Depth::One, &change_of(attribute::RDONLY, 0, 0)).named(Call::MountSetattr)
 }

@@ -2,14 +2,39 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::Powers;
 use crate_run_plan::report::Call;
 use crate_run_sys::credentials::{self, Sets};
 use crate_run_sys::files::{self, flag};
-use crate_run_sys::{Errno, process, scheduling};
+use crate_run_sys::{Errno, process};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::namespace::proc_file;
 use crate::runner::Runner;
+
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Powers) -> Outcome {
+    use Powers as Op;
+    match operation {
+        Op::NewKeyring { name } => new_keyring(runner, name),
+        Op::SetUmask { mask } => {
+            files::set_umask(mask);
+            Ok(())
+        }
+        Op::SetLimit { resource, soft, hard } => {
+            process::set_limit(resource, soft, hard).named(Call::Prlimit)
+        }
+        Op::LimitBounding { keep } => limit_bounding(keep),
+        Op::SetGroups { groups } => set_groups(groups),
+        Op::SetIds { uid, gid } => set_ids(uid, gid),
+        Op::SetCapabilities { effective, permitted, inheritable } => {
+            set_capabilities(sets(effective, permitted, inheritable))
+        }
+        Op::SetAmbient { capabilities } => set_ambient(runner, capabilities),
+        Op::NoNewPrivileges {} => no_new_privileges(),
+        Op::SetLabel { path, label } => set_label(runner, path, label),
+    }
+}
 
 /// The three sets that capset(2) takes.
 pub fn sets(effective: u64, permitted: u64, inheritable: u64) -> Sets {
@@ -18,7 +43,7 @@ pub fn sets(effective: u64, permitted: u64, inheritable: u64) -> Sets {
 
 /// A session keyring of its own, so that the container does not see the caller's keys. Kernels without keys
 /// (ENOSYS) have nothing to see; a full quota (EDQUOT) is told and tolerated, as every runtime does.
-pub fn new_keyring(runner: &Runner, name: &CStr) -> Outcome {
+fn new_keyring(runner: &Runner, name: &CStr) -> Outcome {
     match process::join_session_keyring(name) {
         Ok(()) | Err(Errno::ENOSYS) => Ok(()),
         Err(errno @ (Errno::EDQUOT | Errno::EPERM)) => {
@@ -29,16 +54,8 @@ pub fn new_keyring(runner: &Runner, name: &CStr) -> Outcome {
     }
 }
 
-/// Gives the process every processor. A host that refuses is told and tolerated: what is lost is speed.
-pub fn run_anywhere(runner: &Runner) -> Outcome {
-    if let Err(errno) = scheduling::run_anywhere() {
-        runner.warn(&Failure::of(Call::SchedSetaffinity, errno));
-    }
-    Ok(())
-}
-
 /// Drops every capability that is not to be kept; the kernel's last one shows itself by EINVAL.
-pub fn limit_bounding(keep: u64) -> Outcome {
+fn limit_bounding(keep: u64) -> Outcome {
     for capability in 0..64 {
         if keep & (1 << capability) != 0 {
             continue;
@@ -53,24 +70,24 @@ pub fn limit_bounding(keep: u64) -> Outcome {
 }
 
 /// setgroups(2).
-pub fn set_groups(groups: &[u8]) -> Outcome {
+fn set_groups(groups: &[u8]) -> Outcome {
     credentials::set_groups_from(groups).named(Call::Setgroups)
 }
 
 /// Group before user, for only root may change groups; the permitted set is kept until capset.
-pub fn set_ids(uid: u32, gid: u32) -> Outcome {
+fn set_ids(uid: u32, gid: u32) -> Outcome {
     credentials::keep_capabilities().named(Call::Prctl)?;
     credentials::set_group(gid).named(Call::Setresgid)?;
     credentials::set_user(uid).named(Call::Setresuid)
 }
 
 /// capset(2).
-pub fn set_capabilities(sets: Sets) -> Outcome {
+fn set_capabilities(sets: Sets) -> Outcome {
     credentials::set_capabilities(&sets).named(Call::Capset)
 }
 
 /// Ambient capabilities one by one; one that cannot be raised is told, not fatal (config.md, Linux process).
-pub fn set_ambient(runner: &mut Runner, capabilities: u64) -> Outcome {
+fn set_ambient(runner: &mut Runner, capabilities: u64) -> Outcome {
     for capability in 0..64 {
         if capabilities & (1 << capability) == 0 {
             continue;
@@ -84,14 +101,14 @@ pub fn set_ambient(runner: &mut Runner, capabilities: u64) -> Outcome {
 }
 
 /// prctl(PR_SET_NO_NEW_PRIVS).
-pub fn no_new_privileges() -> Outcome {
+fn no_new_privileges() -> Outcome {
     credentials::set_no_new_privileges().named(Call::Prctl)
 }
 
 /// The label that the next execve takes on, written through the private procfs: a write that lands
 /// in another file leaves the process unconfined (CVE-2019-16884, CVE-2025-52881). The kernel
 /// refuses a label that it does not know.
-pub fn set_label(runner: &Runner, path: &CStr, label: &[u8]) -> Outcome {
+fn set_label(runner: &Runner, path: &CStr, label: &[u8]) -> Outcome {
     let file = proc_file(runner, path, flag::O_RDWR)?;
     files::write_once(file, label).named(Call::Write)?;
     files::close(file);

@@ -3,15 +3,17 @@
 use core::ffi::CStr;
 
 use crate_run_plan::Sealed;
+use crate_run_plan::operation::{Conversation, Hooks};
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{CHILD_SLOTS, Handle, Slot};
 use crate_run_plan::wire::{HAS_ALTERNATIVE, IS_ALTERNATIVE, MAGIC, Reader};
-use crate_run_sys::scheduling::{self, Attributes};
 use crate_run_sys::{Fd, files, process, signals, sockets};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::Name;
-use crate::{device, execute, filter, hook, later, mask, mount, namespace, power, terminal, verify};
+use crate::{
+    device, execute, filter, hook, later, mask, mount, namespace, power, scheduling, terminal, verify,
+};
 
 /// What the child knows while it runs its plan.
 pub struct Runner {
@@ -146,136 +148,34 @@ impl Runner {
         }
     }
 
+    /// Each chapter of the vocabulary has its module.
     fn run(&mut self, operation: Sealed<'_>) -> Outcome {
         match operation {
-            Sealed::Meet {} => self.meet(),
-            Sealed::Wait {} => self.wait(),
-            Sealed::JoinNamespace { namespace, kind } => namespace::join(self, namespace, kind),
-            Sealed::EnterRoot { root } => namespace::enter_root(self, root),
-            Sealed::JoinMountNamespace { namespace } => namespace::join_mounts(self, namespace),
-            Sealed::LeaveNamespaces { kinds } => namespace::leave(kinds),
-            Sealed::EnterTime {} => namespace::enter_time(self),
-            Sealed::EnterContainer { container, kinds } => namespace::enter_container(self, container, kinds),
-            Sealed::OpenProc {} => namespace::open_proc(self),
-            Sealed::Rebirth { kinds } => namespace::rebirth(self, kinds),
-            Sealed::Propagate { kind, tree } => mount::propagate(kind, tree),
-            Sealed::AttachRoot { tree } => mount::attach_root(self, tree),
-            Sealed::AttachLockedRoot { propagation } => mount::attach_locked_root(self, propagation),
-            Sealed::MountLocked {
-                source,
-                depth,
-                one_set,
-                one_clear,
-                one_propagation,
-                tree_set,
-                tree_clear,
-                tree_propagation,
-                further,
-                target,
-                rule,
-            } => {
-                let one = mount::change_of(one_set, one_clear, one_propagation);
-                let all = mount::change_of(tree_set, tree_clear, tree_propagation);
-                mount::mount_locked(self, &mount::Locked { source, depth, one, all, further }, target, rule)
-            }
-            Sealed::CloneFile { source, tree } => mount::clone_file(self, source, tree),
-            Sealed::MountNew { filesystem, source, options, attributes, propagation, target, rule } => {
-                let new = mount::New { filesystem, source, options, attributes, propagation };
-                mount::mount_new(self, &new, target, rule)
-            }
-            Sealed::MountTree { tree, target, rule } => mount::mount_tree(self, tree, target, rule),
-            Sealed::CopyLink { path, goal, rule } => mount::copy_link(self, path, goal, rule),
-            Sealed::KeepMount { mount } => mount::keep(self, mount),
-            Sealed::OpenDescriptors {} => later::open_descriptors(self),
-            Sealed::FindMount { target } => later::find(self, target),
-            Sealed::DetachMounts {} => later::detach(self),
-            Sealed::End {} => process::exit(0),
-            Sealed::Reconfigure { mount, options } => mount::reconfigure(self, mount, options),
-            Sealed::ChangeMount { target, set, clear, propagation, tree } => {
-                mount::change(self, target, mount::change_of(set, clear, propagation), tree)
-            }
-            Sealed::MakeDevice { path, mode, device, uid, gid } => {
-                device::make(self, path, &device::Node { mode, device, uid, gid })
-            }
-            Sealed::LendDevice { tree, path, mode, device } => {
-                device::lend(self, tree, path, &device::Node { mode, device, uid: 0, gid: 0 })
-            }
-            Sealed::MakeLink { path, target } => device::link(self, path, target),
-            Sealed::PivotRoot {} => mount::pivot(self),
-            Sealed::HideHostMount { path } => mount::hide_host_mount(path),
-            Sealed::MoveRoot {} => mount::move_root(self),
-            Sealed::MaskPath { path, null } => mask::hide(self, path, null),
-            Sealed::PrepareMask { options } => mask::prepare(self, options),
-            Sealed::ReadOnlyPath { path } => mask::make_read_only(self, path),
-            Sealed::ReadOnlyRoot {} => mount::read_only_root(self),
-            Sealed::AdoptNull {} => device::adopt_null(self),
-            Sealed::SetHostname { name } => namespace::set_hostname(name),
-            Sealed::SetDomainname { name } => namespace::set_domainname(name),
-            Sealed::SetParameter { path, value } => namespace::set_parameter(self, path, value),
-            Sealed::LoopbackUp {} => sockets::loopback_up().named(Call::Ioctl),
-            Sealed::OpenTerminal { rows, columns, uid } => terminal::open(self, rows, columns, uid),
-            Sealed::MountConsole {} => terminal::mount_console(self),
-            Sealed::SendTerminal { to } => terminal::send(self, to),
-            Sealed::TakeTerminal {} => terminal::take(self),
-            Sealed::LendStreams { uid } => terminal::lend_streams(uid),
-            Sealed::PlainLineEnds {} => terminal::plain_line_ends(self),
-            Sealed::NewSession {} => process::new_session().named(Call::Setsid),
-            Sealed::NewKeyring { name } => power::new_keyring(self, name),
-            Sealed::MakeDirectory { path } => execute::make_directory(self, path),
-            Sealed::EnterDirectory { path, attempt } => execute::enter_directory(self, path, attempt),
-            Sealed::FindExecutable { candidates, name } => execute::find(self, candidates, name),
-            Sealed::Park { gate } => execute::park(self, gate),
-            Sealed::RunHook { path, arguments, environment, timeout, before, after } => {
+            Sealed::Conversation(word) => self.converse(word),
+            Sealed::Namespaces(operation) => namespace::run(self, operation),
+            Sealed::Mounts(operation) => mount::run(self, operation),
+            Sealed::LaterMounts(operation) => later::run(self, operation),
+            Sealed::Devices(operation) => device::run(self, operation),
+            Sealed::Masks(operation) => mask::run(self, operation),
+            Sealed::Terminal(operation) => terminal::run(self, operation),
+            Sealed::Hooks(Hooks::RunHook { path, arguments, environment, timeout, before, after }) => {
                 hook::run(&hook::Hook { path, arguments, environment, timeout, before, after })
             }
-            Sealed::SetUmask { mask } => {
-                files::set_umask(mask);
-                Ok(())
-            }
-            Sealed::SetLimit { resource, soft, hard } => {
-                process::set_limit(resource, soft, hard).named(Call::Prlimit)
-            }
-            Sealed::LimitBounding { keep } => power::limit_bounding(keep),
-            Sealed::SetGroups { groups } => power::set_groups(groups),
-            Sealed::SetIds { uid, gid } => power::set_ids(uid, gid),
-            Sealed::SetCapabilities { effective, permitted, inheritable } => {
-                power::set_capabilities(power::sets(effective, permitted, inheritable))
-            }
-            Sealed::SetAmbient { capabilities } => power::set_ambient(self, capabilities),
-            Sealed::NoNewPrivileges {} => power::no_new_privileges(),
-            Sealed::VerifyIds { uid, gid } => verify::ids(uid, gid),
-            Sealed::VerifyGroups { groups } => verify::supplementary(groups),
-            Sealed::VerifyCapabilities { effective, permitted, inheritable, bounding, ambient } => {
-                let sets = power::sets(effective, permitted, inheritable);
-                verify::capabilities(sets, bounding, ambient & !self.refused_ambient)
-            }
-            Sealed::VerifyNoNewPrivileges {} => verify::no_new_privileges(),
-            Sealed::VerifyUmask { mask } => verify::umask(mask),
-            Sealed::VerifyLabel { path, start } => verify::label(self, path, start),
-            Sealed::VerifyFilter { filters, ask } => verify::filter(self, filters, ask),
-            Sealed::CloseDescriptors { first } => files::close_on_exec_from(first).named(Call::CloseRange),
-            Sealed::Announce {} => execute::announce(self),
-            Sealed::InstallFilter { flags, program } => filter::install(self, flags, program),
-            Sealed::InstallListener { flags, program } => filter::install_listener(self, flags, program),
-            Sealed::CloseListener {} => filter::close_listener(self),
-            Sealed::Execute { candidates, arguments, environment } => {
-                execute::execute(self, candidates, arguments, environment)
-            }
-            Sealed::SetPersonality { domain } => process::set_personality(domain).named(Call::Personality),
-            Sealed::RunAnywhere {} => power::run_anywhere(self),
-            Sealed::RunOn { processors } => scheduling::run_on(processors).named(Call::SchedSetaffinity),
-            Sealed::SetScheduler { policy, flags, nice, priority, runtime, deadline, period } => {
-                let nice = nice.cast_signed();
-                let attributes = Attributes { policy, flags, nice, priority, runtime, deadline, period };
-                scheduling::set_scheduler(0, &attributes).named(Call::SchedSetattr)
-            }
-            Sealed::SetIoPriority { priority } => {
-                scheduling::set_io_priority(0, priority).named(Call::IoprioSet)
-            }
-            Sealed::SetMemoryPolicy { mode, nodes } => {
-                scheduling::set_memory_policy(mode, nodes).named(Call::SetMempolicy)
-            }
-            Sealed::SetLabel { path, label } => power::set_label(self, path, label),
+            Sealed::Program(operation) => execute::run(self, operation),
+            Sealed::Powers(operation) => power::run(self, operation),
+            Sealed::Scheduling(operation) => scheduling::run(self, operation),
+            Sealed::Filters(operation) => filter::run(self, operation),
+            Sealed::Checks(operation) => verify::run(self, operation),
+        }
+    }
+
+    fn converse(&mut self, word: Conversation) -> Outcome {
+        match word {
+            Conversation::Meet {} => self.meet(),
+            Conversation::Wait {} => self.wait(),
+            Conversation::Park { gate } => execute::park(self, gate),
+            Conversation::Announce {} => execute::announce(self),
+            Conversation::End {} => process::exit(0),
         }
     }
 }

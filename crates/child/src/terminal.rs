@@ -1,19 +1,34 @@
 //! The container's terminal: a pseudoterminal of its own devpts (pty(7)).
 
+use crate_run_plan::operation::Terminal;
 use crate_run_plan::operation::target;
 use crate_run_plan::report::{Call, Kind, Report};
 use crate_run_plan::slot::{Handle, Slot};
 use crate_run_sys::files::{self, flag, mode};
 use crate_run_sys::mounts::{self, Depth};
-use crate_run_sys::{Errno, Fd, sockets, terminal};
+use crate_run_sys::{Errno, Fd, process, sockets, terminal};
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::inside::{self, Shape};
 use crate::runner::Runner;
 
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Terminal) -> Outcome {
+    use Terminal as Op;
+    match operation {
+        Op::NewSession {} => process::new_session().named(Call::Setsid),
+        Op::OpenTerminal { rows, columns, uid } => open(runner, rows, columns, uid),
+        Op::PlainLineEnds {} => plain_line_ends(runner),
+        Op::MountConsole {} => mount_console(runner),
+        Op::SendTerminal { to } => send(runner, to),
+        Op::TakeTerminal {} => take(runner),
+        Op::LendStreams { uid } => lend_streams(uid),
+    }
+}
+
 /// Opens both sides. The other side is opened through the master (TIOCGPTPEER), not by the path /dev/pts/N,
 /// which could be anything (CVE-2025-52565).
-pub fn open(runner: &mut Runner, rows: u32, columns: u32, uid: u32) -> Outcome {
+fn open(runner: &mut Runner, rows: u32, columns: u32, uid: u32) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let resolve = flag::RESOLVE_IN_ROOT | flag::RESOLVE_NO_SYMLINKS;
     let access = flag::O_RDWR | flag::O_NOCTTY;
@@ -39,7 +54,7 @@ pub fn open(runner: &mut Runner, rows: u32, columns: u32, uid: u32) -> Outcome {
 }
 
 /// /dev/console is the same terminal (config.md, process.terminal).
-pub fn mount_console(runner: &Runner) -> Outcome {
+fn mount_console(runner: &Runner) -> Outcome {
     let (root, peer) = (runner.slot(Slot::ROOT)?, runner.slot(Slot::TERMINAL)?);
     let tree = mounts::clone_tree(peer, c"", Depth::One).named(Call::OpenTree)?;
     let console = inside::mount_target(root, c"dev/console", Shape::File, target::NO_LINKS)?;
@@ -52,7 +67,7 @@ pub fn mount_console(runner: &Runner) -> Outcome {
 /// Standard streams that are pipes or files get the user for their owner: to open /dev/stdout anew takes more than a
 /// descriptor. Devices stay the caller's: his terminal is not for the container. An owner without an id in the user
 /// namespace, or a read-only file, is left alone.
-pub fn lend_streams(uid: u32) -> Outcome {
+fn lend_streams(uid: u32) -> Outcome {
     for stream in (0..3).map(Fd) {
         let Ok(status) = files::status(stream) else { continue };
         let can_be_opened = matches!(status.mode & mode::TYPE, mode::FIFO | mode::REGULAR);
@@ -68,13 +83,13 @@ pub fn lend_streams(uid: u32) -> Outcome {
 }
 
 /// For output that goes to a file or a program, which want a line to end with a newline alone.
-pub fn plain_line_ends(runner: &Runner) -> Outcome {
+fn plain_line_ends(runner: &Runner) -> Outcome {
     terminal::plain_line_ends(runner.slot(Slot::TERMINAL)?).named(Call::Ioctl)
 }
 
 /// Exactly one message with the master side, then it is closed here: whoever has it reads the container's
 /// output.
-pub fn send(runner: &Runner, to: Handle) -> Outcome {
+fn send(runner: &Runner, to: Handle) -> Outcome {
     let (to, master) = (runner.descriptor(to)?, runner.slot(Slot::MASTER)?);
     if to == runner.line {
         let message = Report::new(Kind::Terminal, 0).encode();
@@ -88,7 +103,7 @@ pub fn send(runner: &Runner, to: Handle) -> Outcome {
 }
 
 /// After setsid(2): the controlling terminal and the three standard streams.
-pub fn take(runner: &Runner) -> Outcome {
+fn take(runner: &Runner) -> Outcome {
     let peer = runner.slot(Slot::TERMINAL)?;
     terminal::make_controlling(peer).named(Call::Ioctl)?;
     for stream in 0..3 {

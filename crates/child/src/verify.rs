@@ -4,6 +4,7 @@
 
 use core::ffi::CStr;
 
+use crate_run_plan::operation::Checks;
 use crate_run_plan::report::Call;
 use crate_run_sys::credentials::{self, Sets};
 use crate_run_sys::files::{self, flag};
@@ -11,14 +12,32 @@ use crate_run_sys::process;
 
 use crate::failure::{Failure, Named, Outcome};
 use crate::namespace::proc_file;
+use crate::power::sets;
 use crate::runner::Runner;
+
+/// Carries out one operation of this chapter.
+pub fn run(runner: &mut Runner, operation: Checks) -> Outcome {
+    use Checks as Op;
+    match operation {
+        Op::VerifyIds { uid, gid } => ids(uid, gid),
+        Op::VerifyGroups { groups } => supplementary(groups),
+        Op::VerifyCapabilities { effective, permitted, inheritable, bounding, ambient } => {
+            let sets = sets(effective, permitted, inheritable);
+            capabilities(sets, bounding, ambient & !runner.refused_ambient)
+        }
+        Op::VerifyNoNewPrivileges {} => no_new_privileges(),
+        Op::VerifyUmask { mask } => umask(mask),
+        Op::VerifyLabel { path, start } => label(runner, path, start),
+        Op::VerifyFilter { filters, ask } => filter(runner, filters, ask),
+    }
+}
 
 fn refuse_unless(is_so: bool, words: &[u8]) -> Outcome {
     if is_so { Ok(()) } else { Err(Failure::refusal(words)) }
 }
 
 /// Real, effective, saved and filesystem ids.
-pub fn ids(uid: u32, gid: u32) -> Outcome {
+fn ids(uid: u32, gid: u32) -> Outcome {
     let [real, effective, saved] = credentials::users().named(Call::Setresuid)?;
     let users = [real, effective, saved, credentials::file_user()];
     refuse_unless(users == [uid; 4], b"the user is not the one of the plan")?;
@@ -29,7 +48,7 @@ pub fn ids(uid: u32, gid: u32) -> Outcome {
 
 /// The supplementary groups; `expected` are sorted, each once. The kernel sorts its list by the numbers outside of the user namespace (setgroups(2)): the order says
 /// nothing here, but groups that were given twice lie side by side.
-pub fn supplementary(expected: &[u8]) -> Outcome {
+fn supplementary(expected: &[u8]) -> Outcome {
     let (expected, _) = expected.as_chunks::<4>();
     let mut few = [0; 64];
     let found = match credentials::supplementary(&mut few) {
@@ -55,7 +74,7 @@ fn all_supplementary() -> Outcome<&'static [u32]> {
 }
 
 /// The five sets.
-pub fn capabilities(sets: Sets, bounding: u64, ambient: u64) -> Outcome {
+fn capabilities(sets: Sets, bounding: u64, ambient: u64) -> Outcome {
     let found = credentials::capabilities().named(Call::Capset)?;
     refuse_unless(found == sets, b"the capabilities are not those of the plan")?;
     let same = is_set(bounding, u64::MAX, credentials::bounding_has);
@@ -79,18 +98,18 @@ fn is_set(expected: u64, asked: u64, has: fn(u32) -> crate_run_sys::Answer<bool>
 }
 
 /// PR_GET_NO_NEW_PRIVS.
-pub fn no_new_privileges() -> Outcome {
+fn no_new_privileges() -> Outcome {
     let is_set = credentials::no_new_privileges().named(Call::Prctl)?;
     refuse_unless(is_set, b"no_new_privs is not set")
 }
 
 /// The mask can only be read by setting it (umask(2)); so it is set once more.
-pub fn umask(mask: u32) -> Outcome {
+fn umask(mask: u32) -> Outcome {
     refuse_unless(files::set_umask(mask) == mask, b"the umask is not the one of the plan")
 }
 
 /// What stands in the attribute for the next execve (proc_pid_attr(5)).
-pub fn label(runner: &Runner, path: &CStr, start: &[u8]) -> Outcome {
+fn label(runner: &Runner, path: &CStr, start: &[u8]) -> Outcome {
     let file = proc_file(runner, path, flag::O_RDONLY)?;
     let mut text = [0; 4096];
     let length = files::read(file, &mut text).named(Call::Read)?;
@@ -101,7 +120,7 @@ pub fn label(runner: &Runner, path: &CStr, start: &[u8]) -> Outcome {
 
 /// That seccomp(2) has answered is what the child knows without a call; the kernel is asked where the filter
 /// lets it.
-pub fn filter(runner: &Runner, filters: u32, ask: u32) -> Outcome {
+fn filter(runner: &Runner, filters: u32, ask: u32) -> Outcome {
     const FILTER: usize = 2;
     let wrong = b"the seccomp filter of the plan is not in place";
     refuse_unless(runner.filters == filters, wrong)?;
