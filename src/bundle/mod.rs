@@ -86,30 +86,9 @@ pub struct Bundle {
 impl Bundle {
     /// Checks everything; all errors come back at once.
     pub fn check(source: &Source, host: &Host, request: &Request) -> Result<Self, Error> {
-        let (id, master) = (&request.id, &request.master);
+        let Judged { namespaces, real_maps, filter, cgroup, rootfs, warnings } =
+            judge(source, host, request)?;
         let (spec, given, directory) = (&source.spec, &source.given, source.directory.as_path());
-        if let Some(finding) = size::finding(spec, given) {
-            return Err(source.error(source.findings.iter().cloned().chain([finding]).collect()));
-        }
-        let namespaces = namespaces::resolve(spec).on(host);
-        let real_maps = identity::maps_of_joined(&namespaces);
-        let mut found = findings(source, host, &namespaces, real_maps.as_ref(), master);
-        let (filter, in_profile) = seccomp::resolve(spec, host, directory);
-        found.extend(in_profile);
-        found.extend(activation::findings(&request.activation, &namespaces));
-        found.extend(rootfs::exit_finding(spec, &request.exit));
-        found.extend(rdt::findings(spec, id, host));
-        found.extend(cgroup::findings(spec, request.cgroup_driver, host));
-        let group = cgroup::resolve(spec, id, request.cgroup_driver, host)
-            .map_err(|errors| found.extend(errors))
-            .ok();
-        let rootfs = rootfs::resolve(spec, directory);
-        found.retain(|finding| source.can_judge(&finding.at));
-        found.extend(source.findings.iter().cloned());
-        let is_error = |finding: &Finding| finding.severity == Severity::Error;
-        let (Some(cgroup), Some(rootfs), false) = (group, rootfs, found.iter().any(is_error)) else {
-            return Err(source.error(found));
-        };
         let mounts = mounts::resolve(spec, directory, &cgroup);
         let identity = identity::resolve(spec, &namespaces).on(host, real_maps.as_ref());
         let process = process::resolve(spec).without_those_of_caller(request);
@@ -120,7 +99,7 @@ impl Bundle {
             directory: source.directory.clone(),
             annotations: spec.annotations().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
             time: time::resolve(spec, &namespaces),
-            class: rdt::resolve(spec, id),
+            class: rdt::resolve(spec, &request.id),
             devices: devices::resolve(spec, &mounts, &namespaces, host),
             masks: masks::resolve(spec),
             net_devices: network::resolve(spec),
@@ -141,7 +120,7 @@ impl Bundle {
             process,
             hooks,
             null_streams: devices::null_streams(),
-            warnings: found,
+            warnings,
             namespaces,
             identity,
             cgroup,
@@ -156,8 +135,48 @@ impl Bundle {
     }
 }
 
+/// A configuration without errors, and what had to be resolved to see that.
+struct Judged {
+    namespaces: namespaces::Namespaces,
+    /// Those of a user namespace that is joined.
+    real_maps: Option<identity::Maps>,
+    filter: Option<seccomp::Filter>,
+    cgroup: cgroup::ControlGroup,
+    rootfs: rootfs::Rootfs,
+    warnings: Vec<Finding>,
+}
+
+fn judge(source: &Source, host: &Host, request: &Request) -> Result<Judged, Error> {
+    let (spec, directory) = (&source.spec, source.directory.as_path());
+    if let Some(finding) = size::finding(spec, &source.given) {
+        return Err(source.error(source.findings.iter().cloned().chain([finding]).collect()));
+    }
+    let namespaces = namespaces::resolve(spec).on(host);
+    let real_maps = identity::maps_of_joined(&namespaces);
+    let mut found = findings(source, host, &namespaces, real_maps.as_ref(), &request.master);
+    let (filter, in_profile) = seccomp::resolve(spec, host, directory);
+    found.extend(in_profile);
+    found.extend(activation::findings(&request.activation, &namespaces));
+    found.extend(rootfs::exit_finding(spec, &request.exit));
+    found.extend(rdt::findings(spec, &request.id, host));
+    found.extend(cgroup::findings(spec, request.cgroup_driver, host));
+    let group = cgroup::resolve(spec, &request.id, request.cgroup_driver, host)
+        .map_err(|errors| found.extend(errors))
+        .ok();
+    let rootfs = rootfs::resolve(spec, directory);
+    found.retain(|finding| source.can_judge(&finding.at));
+    found.extend(source.findings.iter().cloned());
+    let is_error = |finding: &Finding| finding.severity == Severity::Error;
+    match (group, rootfs, found.iter().any(is_error)) {
+        (Some(cgroup), Some(rootfs), false) => {
+            Ok(Judged { namespaces, real_maps, filter, cgroup, rootfs, warnings: found })
+        }
+        _ => Err(source.error(found)),
+    }
+}
+
 /// What the features find, each in its part of the configuration. Those whose check is their work (the
-/// filter's compiler, the place of the cgroup) are asked by [`Bundle::check`].
+/// filter's compiler, the place of the cgroup) are asked by [`judge`].
 fn findings(
     source: &Source,
     host: &Host,

@@ -172,68 +172,69 @@ impl<'a> Launch<'a> {
     }
 
     fn step(&mut self, index: usize) -> Done {
-        let Action::Host(action) = &self.plan.steps[index].action else { return Ok(()) };
+        match &self.plan.steps[index].action {
+            Action::Host(action) => self.act(action),
+            Action::Child(_) => Ok(()),
+        }
+    }
+
+    fn act(&mut self, action: &HostAction) -> Done {
+        use HostAction as Host;
         match action {
-            HostAction::ReserveId => self.reserve_id(),
-            HostAction::RecordIntent => self.record_intent(),
-            HostAction::CreateCgroup { path } => self.create_cgroup(path),
-            HostAction::MakeGroup { group } => self.make_group(group),
-            HostAction::JoinGroup { group } => self.join_group(group),
-            HostAction::EnableControllers { wished, .. } => self.enable_controllers(wished),
-            HostAction::ConnectSystemd { manager } => self.connect_systemd(*manager),
-            HostAction::StartUnit { unit, properties } => self.start_unit(unit, properties),
-            HostAction::JoinUnit { unit, below } => self.join_unit(unit, below),
-            HostAction::CheckMemoryUse { limits } => self.check_memory_use(*limits),
-            HostAction::WriteCgroup { setting } => self.write_cgroup(setting),
-            HostAction::DelegateCgroup { user } => self.delegate_cgroup(*user),
-            HostAction::AttachDeviceFilter { program } => self.attach_filter(program),
-            HostAction::OpenResctrlGroup { group, lines, missing } => {
-                self.open_resctrl_group(group, lines, *missing)
-            }
-            HostAction::WriteSchemata { group, line } => Ok(self.resctrl()?.write_line(group, line)?),
-            HostAction::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
-            HostAction::JoinResctrlGroup { group } => self.join_resctrl_group(group),
-            HostAction::OpenRoot { path, clone } => self.open_root(path.as_path(), clone.as_ref()),
-            HostAction::MapIds { ids, slot } => self.map_ids(ids, *slot),
-            HostAction::CloneTree { source, link, depth, change, slot } => {
+            Host::ReserveId => self.reserve_id(),
+            Host::RecordIntent => self.record_intent(),
+            Host::CreateCgroup { path } => self.create_cgroup(path),
+            Host::MakeGroup { group } => self.make_group(group),
+            Host::JoinGroup { group } => self.join_group(group),
+            Host::EnableControllers { wished, .. } => self.enable_controllers(wished),
+            Host::ConnectSystemd { manager } => self.connect_systemd(*manager),
+            Host::StartUnit { unit, properties } => self.start_unit(unit, properties),
+            Host::JoinUnit { unit, below } => self.join_unit(unit, below),
+            Host::CheckMemoryUse { limits } => self.check_memory_use(*limits),
+            Host::WriteCgroup { setting } => self.write_cgroup(setting),
+            Host::DelegateCgroup { user } => self.delegate_cgroup(*user),
+            Host::AttachDeviceFilter { program } => self.attach_filter(program),
+            Host::OpenResctrlGroup { group, lines, missing } => self.open_class(group, lines, *missing),
+            Host::WriteSchemata { group, line } => Ok(self.resctrl()?.write_line(group, line)?),
+            Host::MakeMonitoringGroup { group } => self.make_monitoring_group(group),
+            Host::JoinResctrlGroup { group } => self.join_resctrl_group(group),
+            Host::OpenRoot { path, clone } => self.open_root(path.as_path(), clone.as_ref()),
+            Host::MapIds { ids, slot } => self.map_ids(ids, *slot),
+            Host::CloneTree { source, link, depth, change, slot } => {
                 self.clone_tree(source, *link, *depth, change, *slot)
             }
-            HostAction::MakeFilesystem { filesystem, source, options, change, slot } => {
+            Host::MakeFilesystem { filesystem, source, options, change, slot } => {
                 self.make_filesystem(filesystem, source, options, change, *slot)
             }
-            HostAction::FillTmpfs { tree, path, options, uid, gid, change, slot } => {
+            Host::FillTmpfs { tree, path, options, uid, gid, change, slot } => {
                 self.fill_tmpfs(*tree, path, options, (*uid, *gid), change, *slot)
             }
-            HostAction::OpenNamespace { path, kind, slot } => {
-                self.open_namespace(path.as_path(), *kind, *slot)
-            }
-            HostAction::OpenContainer { process, slot } => self.open_container(process, *slot),
-            HostAction::OpenRootOf { process, slot } => self.open_root_of(process, *slot),
-            HostAction::OpenCgroup { path } => self.open_cgroup(path),
-            HostAction::EnterNamespace { slot, kind } => self.enter_namespace(*slot, *kind),
-            HostAction::ReturnToOwnTime => self.return_to_own_time(),
-            HostAction::MakeNotifyDirectory { path } => Ok(notify::make_directory(path.as_path())?),
-            HostAction::BindNotifySocket { directory } => self.bind_notify_socket(directory.as_path()),
-            HostAction::OpenGate => self.open_gate(),
-            HostAction::ConnectConsole { path } => self.connect_console(path.as_path()),
-            HostAction::GiveBirth { kinds } => self.birth(*kinds),
-            HostAction::AdoptReborn => self.adopt(),
-            HostAction::WriteIdMaps { uids, gids, writers } => self.write_maps(uids, gids, writers),
-            HostAction::MakeNetwork => self.make_network(),
-            HostAction::MoveNetDevice { name, inside } => self.move_device(name, inside),
-            HostAction::RunOn { processors } => self.run_on(processors),
-            HostAction::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
-            HostAction::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
-            HostAction::SetScheduler { attributes } => self.set_scheduler(attributes),
-            HostAction::SetIoPriority { priority } => self.set_io_priority(*priority),
-            HostAction::WriteTimeOffsets { offsets } => self.proc_file("timens_offsets", offsets),
-            HostAction::RunHook { hook, kind, index } => self.run_hook(hook, kind, *index),
-            HostAction::SendListener { path, metadata } => {
-                self.send_listener(path.as_path(), metadata.as_deref())
-            }
-            HostAction::SendPidfd { path } => self.send_pidfd(path.as_path()),
-            HostAction::RecordCreated => self.record_created(),
-            HostAction::WritePidFile { path } => self.write_pid_file(path.as_path()),
+            Host::OpenNamespace { path, kind, slot } => self.open_namespace(path.as_path(), *kind, *slot),
+            Host::OpenContainer { process, slot } => self.open_container(process, *slot),
+            Host::OpenRootOf { process, slot } => self.open_root_of(process, *slot),
+            Host::OpenCgroup { path } => self.open_cgroup(path),
+            Host::EnterNamespace { slot, kind } => self.enter_namespace(*slot, *kind),
+            Host::ReturnToOwnTime => self.return_to_own_time(),
+            Host::MakeNotifyDirectory { path } => Ok(notify::make_directory(path.as_path())?),
+            Host::BindNotifySocket { directory } => self.bind_notify_socket(directory.as_path()),
+            Host::OpenGate => self.open_gate(),
+            Host::ConnectConsole { path } => self.connect_console(path.as_path()),
+            Host::GiveBirth { kinds } => self.birth(*kinds),
+            Host::AdoptReborn => self.adopt(),
+            Host::WriteIdMaps { uids, gids, writers } => self.write_maps(uids, gids, writers),
+            Host::MakeNetwork => self.make_network(),
+            Host::MoveNetDevice { name, inside } => self.move_device(name, inside),
+            Host::RunOn { processors } => self.run_on(processors),
+            Host::SetOomScore { value } => self.proc_file("oom_score_adj", &value.to_string()),
+            Host::SetLimit { resource, soft, hard } => self.set_limit(*resource, *soft, *hard),
+            Host::SetScheduler { attributes } => self.set_scheduler(attributes),
+            Host::SetIoPriority { priority } => self.set_io_priority(*priority),
+            Host::WriteTimeOffsets { offsets } => self.proc_file("timens_offsets", offsets),
+            Host::RunHook { hook, kind, index } => self.run_hook(hook, kind, *index),
+            Host::SendListener { path, metadata } => self.send_listener(path.as_path(), metadata.as_deref()),
+            Host::SendPidfd { path } => self.send_pidfd(path.as_path()),
+            Host::RecordCreated => self.record_created(),
+            Host::WritePidFile { path } => self.write_pid_file(path.as_path()),
         }
     }
 }

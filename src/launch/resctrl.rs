@@ -33,7 +33,7 @@ impl Launch<'_> {
         made.map(|group| group.as_str().to_owned()).collect()
     }
 
-    pub(super) fn open_resctrl_group(&mut self, group: &Group, lines: &[String], missing: Missing) -> Done {
+    pub(super) fn open_class(&mut self, group: &Group, lines: &[String], missing: Missing) -> Done {
         let tree = self.resctrl()?;
         if missing == Missing::Refuse && !tree.has(group)? {
             return Err(ResctrlError::Missing { group: group.clone() }.into());
