@@ -72,8 +72,14 @@ fn resource(word: &str) -> Option<u32> {
 }
 
 /// The name of a resource by its number.
-pub fn resource_name(number: u32) -> &'static str {
+fn resource_name(number: u32) -> &'static str {
     RESOURCES.get(number as usize).unwrap_or(&"RLIMIT_?")
+}
+
+/// A limit in words.
+pub fn words(resource: u32, soft: u64, hard: u64) -> String {
+    let number = |value: u64| if value == u64::MAX { "unlimited".to_owned() } else { value.to_string() };
+    format!("{} to {}, hard {}", resource_name(resource), number(soft), number(hard))
 }
 
 pub fn resolve(spec: &Spec, given: &given::Given) -> Limits {

@@ -157,6 +157,13 @@ pub fn name_of(kind: u64) -> &'static str {
     }
 }
 
+/// The words for several of them.
+pub fn names_of(kinds: u64) -> String {
+    let names: Vec<&str> =
+        KINDS.iter().filter(|kind| kinds & **kind != 0).map(|kind| name_of(*kind)).collect();
+    if names.is_empty() { "no".to_owned() } else { names.join(", ") }
+}
+
 /// The name of the file in /proc/PID/ns for a CLONE_NEW* flag.
 pub fn file_of(kind: u64) -> &'static str {
     match kind {

@@ -74,8 +74,20 @@ fn number<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
 }
 
 /// The name of a policy by its number.
-pub fn policy_name(number: u32) -> &'static str {
+fn policy_name(number: u32) -> &'static str {
     POLICIES.iter().find(|(_, known)| *known == number).map_or("SCHED_?", |(name, _)| name)
+}
+
+/// The policy with all that is not 0, in words.
+pub fn words(attributes: &Attributes) -> String {
+    let Attributes { policy, nice, priority, runtime, deadline, period, .. } = *attributes;
+    let mut words = policy_name(policy).to_owned();
+    let values =
+        [("priority", priority.into()), ("runtime", runtime), ("deadline", deadline), ("period", period)];
+    for (name, value) in values.into_iter().filter(|(_, value)| *value != 0) {
+        words.push_str(&format!(", {name} {value}"));
+    }
+    if nice == 0 { words } else { format!("{words}, nice value {nice}") }
 }
 
 /// What sched_setattr(2) is to be told.
