@@ -6,7 +6,8 @@ use crate_run_plan::slot::{CHILD_SLOTS, Slot};
 use oci_spec::runtime::{Mount as MountEntry, Spec};
 
 use crate::bundle::finding::{Finding, Pointer};
-use crate::feature::mounts::{Context, Kind, Mount, entries, idmap, label, takes_label, users};
+use crate::feature::mounts::resolve::{Context, entries, label, takes_label};
+use crate::feature::mounts::{Kind, Mount, idmap, users};
 use crate::host::Host;
 use crate::plan::Link;
 
