@@ -17,6 +17,7 @@
 //! `simplify` drops rules that cannot matter, `program` compiles the rest. Loading and attaching is bpf(2).
 //! Man pages: bpf(2), cgroups(7). Kernel: cgroup-v2.rst, "Device controller".
 
+pub mod attached;
 pub mod insn;
 pub mod program;
 pub mod simplify;

@@ -49,6 +49,10 @@ pub enum CgroupError {
     #[error("cannot send signal {signal} to every process of cgroup {path}: {}", plain(source))]
     Signal { path: String, signal: u32, source: io::Error },
 
+    /// The device filter of a container that is gone is still there.
+    #[error("cannot take the device filter of cgroup {path} away: {}", plain(source))]
+    Filter { path: String, source: io::Error },
+
     /// Something that should have happened by now has not.
     #[error("cgroup {path} did not {awaited} in time")]
     Deadline { path: String, awaited: &'static str },
@@ -69,7 +73,8 @@ impl CgroupError {
             Self::Directory { source, .. }
             | Self::Read { source, .. }
             | Self::Write { source, .. }
-            | Self::Signal { source, .. } => source.raw_os_error(),
+            | Self::Signal { source, .. }
+            | Self::Filter { source, .. } => source.raw_os_error(),
             Self::InternalProcesses { .. } => Some(Errno::BUSY.raw_os_error()),
             _ => None,
         }
@@ -80,7 +85,7 @@ impl CgroupError {
         match self {
             Self::NoHierarchy { .. } => Some(UNIFY),
             Self::Directory { source, .. } => permission_cure(source),
-            Self::Read { .. } | Self::Signal { .. } => None,
+            Self::Read { .. } | Self::Signal { .. } | Self::Filter { .. } => None,
             Self::Write { file, source, .. } => write_cure(file, source),
             Self::ControllerAbsent { why, .. } if why.contains("cgroup v1") => Some(UNIFY),
             Self::ControllerAbsent { .. } => {

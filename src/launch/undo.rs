@@ -61,8 +61,9 @@ impl Launch<'_> {
             let deadline = Instant::now() + END;
             let gone = cgroup.kill(deadline).and_then(|()| {
                 let hierarchy = Hierarchy::find()?;
-                if cgroup.created().last() == Some(cgroup.path()) {
-                    hierarchy.remove(cgroup.path(), deadline)?;
+                match cgroup.created().last() == Some(cgroup.path()) {
+                    true => hierarchy.remove(cgroup.path(), deadline)?,
+                    false => cgroup.forget_filters()?,
                 }
                 hierarchy.remove_empty(cgroup.created());
                 let groups: Vec<v1::Group> = cgroup.groups().cloned().collect();

@@ -33,9 +33,8 @@ pub fn undo(action: &HostAction) -> Undo {
         Host::CreateCgroup { .. } => Undo::By("kill what is in it, remove the levels made"),
         Host::StartUnit { .. } => Undo::By("kill what is in it, have systemd stop and forget it"),
         Host::MakeGroup { .. } => Undo::By("remove the levels made, when nobody is left in them"),
-        Host::WriteCgroup { .. } | Host::AttachDeviceFilter { .. } | Host::DelegateCgroup { .. } => {
-            Undo::With("the cgroup")
-        }
+        Host::WriteCgroup { .. } | Host::DelegateCgroup { .. } => Undo::With("the cgroup"),
+        Host::AttachDeviceFilter { .. } => Undo::By("detach it, if the cgroup was there before"),
         Host::OpenResctrlGroup { .. } | Host::MakeMonitoringGroup { .. } => {
             Undo::By("remove the group if it was made")
         }

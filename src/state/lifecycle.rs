@@ -160,6 +160,9 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
     let deadline = Instant::now() + DEATH;
     if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
         cgroup.kill(deadline)?;
+        if !made.contains(&path) {
+            cgroup.forget_filters()?;
+        }
     }
     if made.contains(&path) {
         hierarchy.remove(&path, deadline)?;

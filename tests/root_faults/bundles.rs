@@ -31,6 +31,13 @@ pub fn with_user_namespace(world: &World, config: &mut Value) {
     shared(world, config);
 }
 
+/// The same in the cgroup of the world, which no undo may remove.
+pub fn in_a_killed_cgroup(world: &World, config: &mut Value) {
+    with_user_namespace(world, config);
+    config["linux"]["cgroupsPath"] = json!(format!("/{}", world.tag));
+    std::fs::write(format!("{CGROUPS}/{}/cgroup.kill", world.tag), "1").expect("cgroup.kill");
+}
+
 /// A filter that asks a seccomp agent about a call that neither crate-run nor the program makes.
 pub fn with_seccomp_agent(world: &World, config: &mut Value) {
     let path = world.file("agent");

@@ -62,6 +62,13 @@ fn run_in_a_user_namespace() {
     survives("run_in_a_user_namespace", Gate::Open, Phase::Prepare, bundles::with_user_namespace);
 }
 
+/// In a cgroup that was there before and was killed once, the newborn of some kernels is moved there.
+#[test]
+fn run_in_a_cgroup_that_is_used_again() {
+    let change = bundles::in_a_killed_cgroup;
+    survives("run_in_a_cgroup_that_is_used_again", Gate::Open, Phase::Birth, change);
+}
+
 #[test]
 fn create_with_a_seccomp_agent() {
     let change = bundles::with_seccomp_agent;

@@ -4,7 +4,10 @@
 //! one (docs/adr/0017-spurned-newborn.md). Elsewhere these tests show that it makes no difference.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+
+use crate_run_sys::{Fd, bpf};
 
 use crate::world::container::Container;
 use crate::world::runtime::{Output, Runtime};
@@ -125,5 +128,29 @@ fn hooks_run_once() {
     container.run(&[]).ok();
     let ran = fs::read_to_string(log).expect("the hooks have run");
     assert_eq!(ran, "createRuntime\ncreateContainer\npoststart\npoststop\n");
+    eventually("the dead have left", || fs::remove_dir(&cgroup).is_ok());
+}
+
+/// What a filter has denied to one container it does not deny to the next.
+#[test]
+fn no_device_filter_stays_in_a_cgroup_that_stays() {
+    let Some(world) = World::new("no_device_filter_stays_in_a_cgroup_that_stays") else { return };
+    let cgroup = world.cgroup("kept");
+    fs::create_dir(&cgroup).expect("a cgroup");
+    let filters = || {
+        let directory = fs::File::open(&cgroup).expect("the cgroup");
+        bpf::detach_device_programs(Fd(directory.as_raw_fd())).expect("a list of programs")
+    };
+    let container = world.container("kept", |_| {});
+    container.create().ok();
+    assert_eq!(filters(), 1, "this way they are found");
+    container.delete(&["--force"]).ok();
+    container.run(&[]).ok();
+    assert_eq!(filters(), 0, "when it was deleted");
+    let failing = world.container("kept", |config| {
+        config["hooks"] = serde_json::json!({ "createRuntime": [{ "path": "/bin/false" }] });
+    });
+    failing.run(&[]).exits(1);
+    assert_eq!(filters(), 0, "when it could not be made");
     eventually("the dead have left", || fs::remove_dir(&cgroup).is_ok());
 }
