@@ -16,15 +16,15 @@ use crate::cli::args::{Global, Mounts, MountsAction};
 use crate::cli::log::Log;
 use crate::cli::store;
 use crate::error::Error;
-use crate::feature::mounts::later_findings;
+use crate::feature::mounts::{Mount, later_findings};
 use crate::feature::namespaces::{self, Cloner};
 use crate::feature::terminal::Master;
 use crate::host::Host;
 use crate::launch::Launch;
 use crate::plan::enter::{Door, Entrance, Root};
-use crate::plan::mounting::{self, Way};
+use crate::plan::mounting::{self, Leaving, Way};
 use crate::plan::request::{Gate, Request};
-use crate::state::{Container, ContainerId, ProcessId, Record, Status};
+use crate::state::{AddedMount, Container, ContainerId, ProcessId, Record, Status};
 
 /// How long the mounts may take. A path of the container can lead to a filesystem whose server never answers,
 /// or is paused with it.
@@ -44,7 +44,7 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
     }
     // Nobody deletes or changes it meanwhile.
     let container = store.open(&id)?;
-    let record = container.record()?;
+    let mut record = container.record()?;
     let process = running(&container, &record)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
@@ -64,7 +64,7 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
     };
     let removed = match mounts.action {
         MountsAction::Add => Vec::new(),
-        MountsAction::Remove => targets(&mounts.file, &text)?,
+        MountsAction::Remove => leaving(&record, &mounts.file, &text)?,
     };
     let list: &[u8] = if mounts.action == MountsAction::Add { &text } else { b"[]" };
     let source = entry::with_mounts(&saved, &mounts.file, list, &door)?;
@@ -79,6 +79,12 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
     };
     let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
     launch.perform().and_then(|()| launch.conclude_within(PATIENCE))?;
+    let identities = launch.line.take().map(|line| line.mounts).unwrap_or_default();
+    match mounts.action {
+        MountsAction::Add => record.mounts_added.extend(added(&bundle, identities)),
+        MountsAction::Remove => record.mounts_added.retain(|mount| !identities.contains(&mount.identity)),
+    }
+    container.save(&record)?;
     if let Some(born) = &launch.newborn {
         // It has said its last word, and is our child.
         let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
@@ -124,8 +130,15 @@ fn check_later(bundle: &Bundle, source: &Source) -> Result<(), Error> {
     if found.is_empty() { Ok(()) } else { Err(source.error(found)) }
 }
 
-/// The destinations of the list, with their places in it.
-fn targets(file: &Path, text: &[u8]) -> Result<Vec<(InsidePath, Pointer)>, Error> {
+/// Each mount with the identity that the child has told.
+fn added(bundle: &Bundle, identities: Vec<u64>) -> impl Iterator<Item = AddedMount> {
+    let one =
+        |(mount, identity): (&Mount, u64)| AddedMount { destination: mount.target.to_string(), identity };
+    bundle.mounts.iter().zip(identities).map(one)
+}
+
+/// What the list says is to go.
+fn leaving(record: &Record, file: &Path, text: &[u8]) -> Result<Vec<Leaving>, Error> {
     let wrong = |findings| Error::config(PathBuf::from(file), Rc::new(text.to_vec()), findings);
     let list: Value = serde_json::from_slice(text).unwrap_or_default();
     let Some(entries) = list.as_array() else {
@@ -141,7 +154,10 @@ fn targets(file: &Path, text: &[u8]) -> Result<Vec<(InsidePath, Pointer)>, Error
             Some(path) if path.as_str() == "/" => {
                 found.push(Finding::error(at, "the root of a container cannot be removed"));
             }
-            Some(path) => targets.push((path, at)),
+            Some(target) => {
+                let known = record.mounts_added_at(target.as_str());
+                targets.push(Leaving { target, known, at });
+            }
             None => found.push(Finding::error(at, "the destination must be an absolute path, as text")),
         }
     }

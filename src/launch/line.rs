@@ -35,6 +35,8 @@ pub struct Line {
     reborn: Option<OwnedFd>,
     /// The number that a seccomp listener has among the child's descriptors.
     pub listener: Option<i32>,
+    /// The identities of the mounts that were attached or found, in the order of the plan.
+    pub mounts: Vec<u64>,
 }
 
 impl Line {
@@ -48,7 +50,7 @@ impl Line {
     /// A line over a socket that is connected already: the gate's.
     pub fn over(socket: OwnedFd) -> Self {
         let (closing, warnings) = (Ending::Silence, Vec::new());
-        Self { socket, closing, warnings, terminal: None, reborn: None, listener: None }
+        Self { socket, closing, warnings, terminal: None, reborn: None, listener: None, mounts: Vec::new() }
     }
 
     fn next(&mut self) -> Result<Option<Report>, Errno> {
@@ -102,6 +104,7 @@ impl Line {
             Kind::Executing => self.closing = Ending::Executed,
             Kind::Parked => self.closing = Ending::Parked,
             Kind::Listener => self.listener = i32::try_from(report.value).ok(),
+            Kind::Mount => self.mounts.push(report.value),
             Kind::Terminal | Kind::Reborn | Kind::Arrived => {}
         }
         Ok(())

@@ -52,6 +52,7 @@ impl Launch<'_> {
             cgroups_made,
             cgroup_v1,
             resctrl_made,
+            mounts_added: Vec::new(),
             annotations,
             owner: rustix::process::getuid().as_raw(),
             own_pids: self.bundle.namespaces.makes(crate_run_sys::namespaces::flag::PID),

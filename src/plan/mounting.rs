@@ -37,14 +37,24 @@ pub fn add(b: &Bundle, way: Way) -> Plan {
     plan
 }
 
-/// The plan that removes what is mounted at these places.
-pub fn remove(targets: &[(InsidePath, Pointer)], way: Way) -> Plan {
+/// A mount that is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    pub target: InsidePath,
+    /// The identities that it can have.
+    pub known: Vec<u64>,
+    pub at: Pointer,
+}
+
+/// The plan that removes these mounts.
+pub fn remove(leaving: &[Leaving], way: Way) -> Plan {
     let mut plan = Plan::new();
     plan.phase(Phase::Prepare);
     enter(way, &mut plan);
-    for (target, at) in targets {
-        let why = "all are found before the first goes, and each goes by its descriptor";
-        let find = Operation::FindMount { target: target.text() };
+    for Leaving { target, known, at } in leaving {
+        let why = "all are found before the first goes, and only what `mounts add` has put there can go";
+        let known = known.iter().flat_map(|identity| identity.to_ne_bytes()).collect();
+        let find = Operation::FindMount { target: target.text(), known };
         plan.child("mounts", find, why).at(at.clone());
     }
     let why = "who still uses a file in them keeps it; nobody finds it any more";

@@ -17,5 +17,5 @@ mod store;
 
 pub use id::ContainerId;
 pub use identity::{ProcessId, is_killed};
-pub use record::{HookState, OCI_VERSION, Record, Stage, Status, Users, Wanted};
+pub use record::{AddedMount, HookState, OCI_VERSION, Record, Stage, Status, Users, Wanted};
 pub use store::{Container, Store};

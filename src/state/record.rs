@@ -76,6 +76,9 @@ pub struct Record {
     /// The groups of resctrl that go with the container, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resctrl_made: Vec<String>,
+    /// What `mounts add` has mounted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts_added: Vec<AddedMount>,
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
     /// Numeric user who made it.
@@ -95,6 +98,26 @@ pub struct Record {
     /// What the command line added to the configuration.
     #[serde(default)]
     pub wanted: Wanted,
+}
+
+/// A mount that came when the container ran already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedMount {
+    /// Where it was asked for. A link on the way may have led it to another place.
+    pub destination: String,
+    /// By what it is known again (statx(2), STATX_MNT_ID_UNIQUE).
+    pub identity: u64,
+}
+
+impl Record {
+    /// The mounts that may go when the one at `destination` is to go: those that were added there. Where none was,
+    /// a link may have led one there.
+    pub fn mounts_added_at(&self, destination: &str) -> Vec<u64> {
+        let all = self.mounts_added.iter();
+        let there = all.clone().filter(|mount| mount.destination == destination);
+        let there: Vec<u64> = there.map(|mount| mount.identity).collect();
+        if there.is_empty() { all.map(|mount| mount.identity).collect() } else { there }
+    }
 }
 
 /// The part of the command line that shaped the plan; with it the plan can be computed again.

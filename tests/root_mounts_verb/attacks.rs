@@ -105,6 +105,41 @@ fn a_link_on_the_way_to_a_mount_has_no_other_one_removed() {
     container.finish();
 }
 
+/// The same with a directory in its place, where no link is on the way.
+#[test]
+fn a_directory_on_the_way_to_a_mount_has_no_other_one_removed() {
+    let Some(world) = World::new("a_directory_on_the_way_to_a_mount_has_no_other_one_removed") else {
+        return;
+    };
+    let guarded = volume(&world, "guarded");
+    let container = living(&world, |value| {
+        config::mount(value, "/guard/sys", "bind", guarded.to_str().expect("UTF-8"), &["rbind", "ro"])
+    });
+    let (one, two) = (volume(&world, "one"), volume(&world, "two"));
+    mounts(&world, "add", &json!([bind(&one, "/srv/app/sys", &[]), bind(&two, "/srv/other/sys", &[])])).ok();
+    inside(&world, "mv /srv/app /srv/gone && mv /guard /srv/app").ok();
+    let before = points(&container);
+    assert!(before.contains(&"/srv/app/sys".to_owned()), "what guards is there now: {before:?}");
+    let stays = |target: &str| {
+        let refused = mounts(&world, "remove", &json!([{ "destination": target }])).exits(1);
+        assert!(refused.sentence().contains("was not put there by mounts add"), "{}", refused.stderr);
+        assert_eq!(points(&container), before);
+    };
+    stays("/srv/app/sys");
+    // Nor does one that was added elsewhere go instead, nor one of config.json by its own name.
+    inside(&world, "mv /srv/app /guard && mv /srv/other /srv/app").ok();
+    let before = points(&container);
+    let refused = mounts(&world, "remove", &json!([{ "destination": "/srv/app/sys" }])).exits(1);
+    assert!(refused.sentence().contains("was not put there by mounts add"), "{}", refused.stderr);
+    mounts(&world, "remove", &json!([{ "destination": "/guard/sys" }])).exits(1);
+    assert_eq!(points(&container), before);
+    // What was added goes where it is now, once.
+    let gone = json!([{ "destination": "/srv/gone/sys" }]);
+    mounts(&world, "remove", &gone).ok();
+    mounts(&world, "remove", &gone).exits(1);
+    container.finish();
+}
+
 /// In a user namespace of its own a process has the power over its mounts: `ro` would hold nobody.
 #[test]
 fn a_process_that_has_left_the_user_namespace_gets_no_mounts() {

@@ -11,7 +11,7 @@ use crate_run::feature::terminal::Master;
 use crate_run::host::Host;
 use crate_run::launch::Launch;
 use crate_run::plan::enter::{Door, Entrance, Root};
-use crate_run::plan::mounting::{self, Way};
+use crate_run::plan::mounting::{self, Leaving, Way};
 use crate_run::plan::request::{Gate, Request};
 use crate_run::plan::{Action, HostAction, Plan, Step};
 use crate_run::state::{ContainerId, Store};
@@ -41,7 +41,7 @@ impl Fault {
             Fault::Host => {
                 Action::Host(HostAction::OpenNamespace { path, kind: flag::NETWORK, slot: Slot(9999) })
             }
-            Fault::Child => Action::Child(Operation::FindMount { target: path.text() }),
+            Fault::Child => Action::Child(Operation::FindMount { target: path.text(), known: Vec::new() }),
         }
     }
 
@@ -93,7 +93,8 @@ pub fn too_late(world: &World, list: &Value) -> (i32, String) {
 fn planned(words: &Value) -> (Source, Bundle, Request, Plan) {
     let id = ContainerId::new("web").expect("an id");
     let container = Store::new(words["root"].as_str().expect("a path").into()).look(&id).expect("there");
-    let process = container.record().expect("a record").process.expect("a process");
+    let record = container.record().expect("a record");
+    let process = record.process.expect("a process");
     let text = container.config().expect("the copy");
     let saved = Source::parse("/".into(), "config.json".into(), text).expect("JSON");
     let unseen = words["unseen"].as_u64().unwrap_or(0);
@@ -106,8 +107,9 @@ fn planned(words: &Value) -> (Source, Bundle, Request, Plan) {
     let request = Request::new(id, Gate::Open, Master::None);
     let bundle = Bundle::check(&source, &Host::probe(), &request).unwrap_or_else(|error| panic!("{error}"));
     let target = |entry: &Value| {
-        let path = InsidePath::new(entry["destination"].as_str().expect("a text")).expect("a path");
-        (path, Pointer::root())
+        let target = InsidePath::new(entry["destination"].as_str().expect("a text")).expect("a path");
+        let known = record.mounts_added_at(target.as_str());
+        Leaving { target, known, at: Pointer::root() }
     };
     let targets: Vec<_> = words["list"].as_array().expect("a list").iter().map(target).collect();
     let plan = if adds { mounting::add(&bundle, way) } else { mounting::remove(&targets, way) };

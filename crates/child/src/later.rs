@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 use crate_run_plan::operation::LaterMounts;
 use crate_run_plan::operation::target;
-use crate_run_plan::report::Call;
+use crate_run_plan::report::{Call, Kind};
 use crate_run_plan::slot::Slot;
 use crate_run_sys::files::{self, flag};
 use crate_run_sys::{Errno, Fd, mounts, namespaces};
@@ -22,7 +22,7 @@ pub fn run(runner: &mut Runner, operation: LaterMounts) -> Outcome {
     use LaterMounts as Op;
     match operation {
         Op::OpenDescriptors {} => open_descriptors(runner),
-        Op::FindMount { target } => find(runner, target),
+        Op::FindMount { target, known } => find(runner, target, known),
         Op::DetachMounts {} => detach(runner),
     }
 }
@@ -85,8 +85,9 @@ pub fn refuse_own_mounts(runner: &Runner) -> Outcome {
 const OTHER_OWNER: &[u8] = b"the container's process is in a mount namespace of another user namespace";
 
 /// Finds the mount at `target`, for it to be detached. The container can put a link on the way after it was
-/// mounted, and so have another mount detached: one that protects the host.
-fn find(runner: &mut Runner, target: &CStr) -> Outcome {
+/// mounted, or another directory, and so have another mount detached: one that protects the host. So only what is
+/// `known` goes.
+fn find(runner: &mut Runner, target: &CStr, known: &[u8]) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let found = match inside::look_up(root, target, target::NO_LINKS) {
         Err(failure) if failure.is(Errno::ELOOP) => {
@@ -100,7 +101,14 @@ fn find(runner: &mut Runner, target: &CStr) -> Outcome {
     if !files::is_mount_root(found).named(Call::Statx)? {
         return Err(Failure::refusal(b"nothing is mounted there"));
     }
-    runner.found.add(found)
+    let identity = files::mount_identity(found).named(Call::Statx)?;
+    if !known.as_chunks::<8>().0.contains(&identity.to_ne_bytes()) {
+        return Err(Failure::refusal(
+            b"what is mounted there was not put there by mounts add, and nothing else can be removed",
+        ));
+    }
+    runner.found.add(found)?;
+    runner.tell_number(Kind::Mount, identity)
 }
 
 /// Detaches the mounts that were found, the last one first.

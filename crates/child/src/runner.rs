@@ -95,7 +95,11 @@ impl Runner {
     pub fn attached(&mut self, mount: Fd) -> Outcome {
         match self.keep_in.take() {
             Some(slot) => self.fill(slot, mount),
-            None if self.slot(Slot::DESCRIPTORS).is_ok() => return self.attached.add(mount),
+            None if self.slot(Slot::DESCRIPTORS).is_ok() => {
+                self.attached.add(mount)?;
+                let identity = files::mount_identity(mount).named(Call::Statx)?;
+                return self.tell_number(Kind::Mount, identity);
+            }
             None => files::close(mount),
         }
         Ok(())

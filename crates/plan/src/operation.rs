@@ -226,8 +226,9 @@ operations! {
         /// Opens the child's own /proc/self/fd of the host. From now on mounts are remembered: those that
         /// were attached are detached again when a later step fails.
         83 OpenDescriptors { }
-        /// Finds the mount at `target` in the root.
-        84 FindMount { target: Text }
+        /// Finds the mount at `target` in the root, and tells its identity, which must be among `known`:
+        /// 64-bit words.
+        84 FindMount { target: Text, known: Bytes }
         /// umount2(2) of the mounts that were found, the last one first.
         85 DetachMounts { }
     }

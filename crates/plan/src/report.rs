@@ -24,6 +24,8 @@ pub enum Kind {
     Reborn = 7,
     /// A seccomp filter has a listener; its number among the child's descriptors is the value.
     Listener = 8,
+    /// A mount was attached to a container that runs, or found there; its identity is the value.
+    Mount = 9,
 }
 
 /// The system call that gave the answer, where a step makes several.
@@ -166,6 +168,7 @@ impl Report {
             6 => Kind::Parked,
             7 => Kind::Reborn,
             8 => Kind::Listener,
+            9 => Kind::Mount,
             _ => return None,
         };
         let mut report = Report::new(kind, u16::from_le_bytes([bytes[2], bytes[3]]));

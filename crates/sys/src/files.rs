@@ -162,12 +162,29 @@ pub fn status(fd: Fd) -> Answer<Status> {
 
 /// statx(2), STATX_ATTR_MOUNT_ROOT (Linux 5.8): is this the root of a mount?
 pub fn is_mount_root(fd: Fd) -> Answer<bool> {
-    const AT_EMPTY_PATH: usize = 0x1000;
     const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
-    // struct statx has 256 bytes; the attributes follow two numbers of 32 bits.
-    let mut raw = [0u64; 32];
-    call(arch::STATX, [fd.raw(), c"".as_ptr() as usize, AT_EMPTY_PATH, 0, pointer_mut(&mut raw), 0])?;
-    Ok(raw[1] & STATX_ATTR_MOUNT_ROOT != 0)
+    // The attributes follow two numbers of 32 bits.
+    Ok(extended_status(fd, 0)?[1] & STATX_ATTR_MOUNT_ROOT != 0)
+}
+
+/// statx(2): by what the mount behind `fd` is known again, as long as this kernel runs. With
+/// STATX_MNT_ID_UNIQUE (Linux 6.8) no other mount ever has the same; before, a mount of the same filesystem can
+/// get the number of one that is gone (STATX_MNT_ID, Linux 5.8).
+pub fn mount_identity(fd: Fd) -> Answer<u64> {
+    const STATX_MNT_ID: u64 = 0x1000;
+    const STATX_MNT_ID_UNIQUE: u64 = 0x4000;
+    let raw = extended_status(fd, STATX_MNT_ID | STATX_MNT_ID_UNIQUE)?;
+    let (major, minor, number) = (raw[17] & 0xfff, raw[17] >> 32, raw[18]);
+    let is_unique = raw[0] & STATX_MNT_ID_UNIQUE != 0;
+    Ok(if is_unique { number } else { (major << 20 | minor) << 32 | number & 0xffff_ffff })
+}
+
+/// `struct statx` of an open file.
+fn extended_status(fd: Fd, mask: u64) -> Answer<[u64; 32]> {
+    const AT_EMPTY_PATH: usize = 0x1000;
+    let (mut raw, mask) = ([0u64; 32], mask as usize);
+    call(arch::STATX, [fd.raw(), c"".as_ptr() as usize, AT_EMPTY_PATH, mask, pointer_mut(&mut raw), 0])?;
+    Ok(raw)
 }
 
 /// fstatfs(2): the magic number of the filesystem (statfs(2) lists them).

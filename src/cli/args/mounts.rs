@@ -15,7 +15,8 @@ pub struct Mounts {
     #[arg(value_name = "ID")]
     pub id: String,
 
-    /// A list as `mounts` of config.json is one; to remove them, their destinations are enough
+    /// A list as `mounts` of config.json is one; to remove some, which must have been added so, their
+    /// destinations are enough
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }

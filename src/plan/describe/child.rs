@@ -38,7 +38,7 @@ pub fn words(operation: &Operation) -> String {
         Op::MountTree { target, .. } => format!("bind mount on {}", show(target)),
         Op::CopyLink { path, goal, .. } => format!("make the link {} to {}", show(path), show(goal)),
         Op::OpenDescriptors {} => "remember the mounts that follow".to_owned(),
-        Op::FindMount { target } => format!("find the mount at {}", show(target)),
+        Op::FindMount { target, .. } => format!("find the mount at {}", show(target)),
         Op::DetachMounts {} => "detach the mounts that were found".to_owned(),
         Op::End {} => "end".to_owned(),
         Op::KeepMount { .. } => "keep the next mount for new options".to_owned(),
