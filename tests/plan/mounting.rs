@@ -2,7 +2,7 @@
 
 use crate_run::bundle::finding::Pointer;
 use crate_run::bundle::path::InsidePath;
-use crate_run::plan::mounting::{Way, add, remove};
+use crate_run::plan::mounting::{Leaving, Way, add, remove};
 use crate_run::plan::rules::{self, Claim};
 use crate_run::plan::{Action, HostAction, Plan};
 use crate_run::state::ProcessId;
@@ -26,8 +26,11 @@ fn adding() -> Plan {
 }
 
 fn removing() -> Plan {
-    let target = |path: &str| (InsidePath::new(path).expect("a path"), Pointer::from("/0"));
-    remove(&[target("/srv"), target("/tmp")], way())
+    let leaving = |path: &str| {
+        let target = InsidePath::new(path).expect("a path");
+        Leaving { target, known: vec![1 << 31, 4711], at: Pointer::from("/0") }
+    };
+    remove(&[leaving("/srv"), leaving("/tmp")], way())
 }
 
 #[test]
