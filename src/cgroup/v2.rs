@@ -93,8 +93,11 @@ impl Cgroup {
         self.groups.iter().map(|open| &open.group)
     }
 
-    /// Where `file` lies: here, or in the group of its controller.
+    /// Where `file` lies: here, or in the group of its controller. Pressure is told here only, for every resource.
     fn home_of(&self, file: &str) -> &Self {
+        if file.ends_with(".pressure") {
+            return self;
+        }
         let controller = file.split('.').next().unwrap_or_default();
         let group = self.groups.iter().find(|open| open.group.has(controller));
         group.map_or(self, |open| &open.cgroup)

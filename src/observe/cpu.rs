@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::pressure::Pressure;
-use super::{Files, is_nothing, named};
+use super::{Files, is_nothing, named, v1};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Cpu {
@@ -63,21 +63,30 @@ impl Cpu {
         let stat = files.figures("cpu.stat");
         // Microseconds there, nanoseconds here.
         let time = |name| named(&stat, name).saturating_mul(1000);
-        Self {
-            usage: Usage { total: time("usage_usec"), kernel: time("system_usec"), user: time("user_usec") },
-            throttling: Throttling {
+        let usage = match files.is_bound("cpuacct") {
+            true => v1::usage(files),
+            false => {
+                Usage { total: time("usage_usec"), kernel: time("system_usec"), user: time("user_usec") }
+            }
+        };
+        let throttling = match files.is_bound("cpu") {
+            true => v1::throttling(files),
+            false => Throttling {
                 periods: named(&stat, "nr_periods"),
                 throttled_periods: named(&stat, "nr_throttled"),
                 throttled_time: time("throttled_usec"),
             },
-            psi: Pressure::read(files, "cpu.pressure"),
-        }
+        };
+        Self { usage, throttling, psi: Pressure::read(files, "cpu.pressure") }
     }
 }
 
 impl CpuSet {
     /// From `cpuset.cpus.effective` and `cpuset.mems.effective`.
     pub fn read(files: &Files) -> Self {
+        if files.is_bound("cpuset") {
+            return v1::cpuset(files);
+        }
         Self {
             cpus: list(&files.text("cpuset.cpus.effective")),
             mems: list(&files.text("cpuset.mems.effective")),
@@ -87,7 +96,7 @@ impl CpuSet {
 }
 
 /// `0-2,5` is 0, 1, 2, 5 (cpuset(7), "List format").
-fn list(text: &str) -> Vec<u16> {
+pub(super) fn list(text: &str) -> Vec<u16> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         Some(first.parse::<u16>().ok()?..=last.parse::<u16>().ok()?)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Files, is_nothing, named};
+use super::{Files, is_nothing, named, v1};
 
 /// In bytes; `failcnt` is how often the limit was hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -25,6 +25,9 @@ pub fn read(files: &Files) -> BTreeMap<String, HugePages> {
 }
 
 fn of(files: &Files, size: &str) -> Option<HugePages> {
+    if files.is_bound("hugetlb") {
+        return v1::huge_pages(files, size);
+    }
     let file = |end: &str| files.text(&format!("hugetlb.{size}.{end}"));
     let current = [file("rsvd.current"), file("current")].into_iter().find(|text| !text.is_empty())?;
     Some(HugePages {

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::pressure::Pressure;
-use super::{Files, is_nothing};
+use super::{Files, is_nothing, v1};
 
 /// What v2 counts, in the tables of v1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -35,7 +35,11 @@ pub struct Entry {
 impl BlockIo {
     /// From `io.stat` and `io.pressure`.
     pub fn read(files: &Files) -> Self {
-        Self { psi: Pressure::read(files, "io.pressure"), ..tables(&files.text("io.stat")) }
+        let tables = match files.is_bound("blkio") {
+            true => v1::disks(files),
+            false => tables(&files.text("io.stat")),
+        };
+        Self { psi: Pressure::read(files, "io.pressure"), ..tables }
     }
 }
 

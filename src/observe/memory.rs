@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::pressure::Pressure;
-use super::{Files, is_nothing, named};
+use super::{Files, is_nothing, named, v1};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Memory {
@@ -42,6 +42,10 @@ pub struct Amount {
 impl Memory {
     /// From the files `memory.*`.
     pub fn read(files: &Files) -> Self {
+        let psi = Pressure::read(files, "memory.pressure");
+        if files.is_bound("memory") {
+            return Self { psi, ..v1::memory(files) };
+        }
         let raw: BTreeMap<String, u64> = files.figures("memory.stat").into_iter().collect();
         let usage = Amount {
             limit: files.figure("memory.max"),
@@ -54,7 +58,7 @@ impl Memory {
             usage,
             swap: with_memory(usage, &files.text("memory.swap.current"), files.figure("memory.swap.max")),
             raw,
-            psi: Pressure::read(files, "memory.pressure"),
+            psi,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | who is in it | `processes`, the table of the host's ps(1): `table` |
 //! | what it uses, as one value | `stats` over [`Files`], one file for each controller |
+//! | the same of controllers that are bound to cgroup v1 | `v1` |
 //! | what happens to it, as it happens | `stream`, `trigger` |
 //!
 //! The shape of the statistics is runc's (types/events.go), because engines read it. It is that of cgroup v1:
@@ -27,6 +28,7 @@ pub mod stats;
 pub mod stream;
 pub mod table;
 pub mod trigger;
+pub mod v1;
 
 use crate::cgroup::Cgroup;
 
@@ -38,6 +40,11 @@ impl<'a> Files<'a> {
     /// The files of this cgroup.
     pub fn of(cgroup: &'a Cgroup) -> Self {
         Self(cgroup)
+    }
+
+    /// Is this controller bound to cgroup v1, with a group of the container there?
+    fn is_bound(&self, controller: &str) -> bool {
+        self.0.groups().any(|group| group.has(controller))
     }
 
     fn text(&self, file: &str) -> String {

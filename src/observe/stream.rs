@@ -146,7 +146,10 @@ impl Watched {
     /// `None` when the cgroup is gone.
     fn open(cgroup: &Cgroup) -> Result<Option<Self>, CgroupError> {
         let Some(life) = cgroup.open_file("cgroup.events", OFlags::RDONLY)? else { return Ok(None) };
-        let memory = cgroup.open_file("memory.events", OFlags::RDONLY)?;
+        let open = |file| cgroup.open_file(file, OFlags::RDONLY);
+        // Version 1 tells nobody of a change of its file: that is seen at the next statistics, or at the end.
+        let memory =
+            open("memory.events")?.map_or_else(|| open("memory.oom_control"), |file| Ok(Some(file)))?;
         let mut watched = Self { life, memory, killed: 0 };
         // What has happened before is not told again.
         watched.kills();

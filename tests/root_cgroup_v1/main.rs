@@ -7,6 +7,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod events;
 mod life;
 mod limits;
 mod refused;
