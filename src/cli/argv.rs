@@ -1,6 +1,6 @@
 //! Makes the command lines that container engines send palatable to clap.
 //!
-//! Engines were written against runc, whose flags follow Go's `flag` package. clap differs in five points,
+//! Engines were written against runc, whose flags follow Go's `flag` package. clap differs in six points,
 //! and this pass takes them away, one rewritten word at a time:
 //!
 //! | sent                       | by                          | becomes                        |
@@ -10,8 +10,9 @@
 //! | `--pid-file -x`            | allowed by Go               | `--pid-file=-x`                |
 //! | `state --root DIR ID`      | people                      | `--root=DIR state ID`          |
 //! | `kill ID -9`               | people                      | `kill -- ID -9`                |
+//! | `--pid-file ""`            | scripts with empty variables | nothing                       |
 //!
-//! The last row is the rule for verbs whose operands may begin with a dash (`kill`, `exec`, `ps`): our flags
+//! The fifth row is the rule for verbs whose operands may begin with a dash (`kill`, `exec`, `ps`): our flags
 //! end at the container's id, the rest belongs to somebody else. All other verbs take flags anywhere.
 //! Repeated flags (conmon-rs sends `--root` twice) are clap's part: the last one wins.
 //!
@@ -21,6 +22,45 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Arg, Command};
+
+/// The flags that count as not given when their value is empty: runc asks of each whether it is `""`. Not among
+/// them is `--root`, whose empty value runc takes for the working directory; that stays an error.
+const ABSENT_IF_EMPTY: [&str; 31] = [
+    // Of every verb.
+    "log",
+    "log-format",
+    "rootless",
+    // `create`, `run`, `exec`, `spec`.
+    "bundle",
+    "config",
+    "console-socket",
+    "pidfd-socket",
+    "pid-file",
+    "process",
+    "cwd",
+    "user",
+    "apparmor",
+    "process-label",
+    "cgroup",
+    // `update`.
+    "resources",
+    "cpu-period",
+    "cpu-quota",
+    "cpu-burst",
+    "cpu-share",
+    "cpu-rt-period",
+    "cpu-rt-runtime",
+    "cpu-idle",
+    "cpuset-cpus",
+    "cpuset-mems",
+    "memory",
+    "memory-reservation",
+    "memory-swap",
+    "kernel-memory",
+    "kernel-memory-tcp",
+    "l3-cache-schema",
+    "mem-bw-schema",
+];
 
 /// Rewrites `words` (the program's name first) into the form that `command` parses as the caller meant it.
 ///
@@ -108,6 +148,13 @@ impl<'a> Line<'a> {
         };
         let value = if flag.get_action().takes_values() {
             let value = value.map(OsStr::to_owned).or_else(|| rest.next());
+            let is_absent = |long: &str| ABSENT_IF_EMPTY.contains(&long);
+            if value.as_ref().is_some_and(|value| value.is_empty()) && flag.get_long().is_some_and(is_absent)
+            {
+                // The last one wins, also when it is empty.
+                name.push("=");
+                return words.retain(|word| !word.as_bytes().starts_with(name.as_bytes()));
+            }
             // Before the verb, a flag whose value is missing would take the verb for it.
             value.or_else(|| matches!(owner, Owner::Program).then(OsString::new))
         } else {
@@ -278,6 +325,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_empty_is_not_given() {
+        assert_eq!(normal("--log= --log-format  restore --bundle  id"), "restore id");
+        assert_eq!(normal("restore --bundle b --log l --bundle= id --log "), "restore id");
+        assert_eq!(normal("--log-format=json --log  exec -u  id"), "--log-format=json exec -- id");
+        assert_eq!(normal("ps --format= id"), "ps --format= -- id");
+    }
+
+    #[test]
     fn help_has_every_spelling() {
         assert_eq!(normal("-help"), "--help");
         assert_eq!(normal("exec -h"), "exec --help");
@@ -328,6 +383,8 @@ mod tests {
         fn rewriting_twice_changes_nothing(line in prop::collection::vec(word(), 0..8)) {
             let words = std::iter::once("runtime".to_owned()).chain(line).map(OsString::from);
             let once = normalise(&runtime(), words);
+            // A flag whose value is missing has an empty one then.
+            prop_assume!(!once.iter().any(|word| word.as_bytes().ends_with(b"=")));
             prop_assert_eq!(normalise(&runtime(), once.clone()), once);
         }
 

@@ -135,7 +135,7 @@ mod tests {
             ),
             (&["state", "x", "--root"], "flag needs an argument: --root; see crate-run --help"),
             (&["run", "x", "--pid-file"], "flag needs an argument: --pid-file; see crate-run run --help"),
-            (&["run", "--bundle=", "x"], "flag needs an argument: --bundle; see crate-run run --help"),
+            (&["--root=", "run", "x"], "flag needs an argument: --root; see crate-run --help"),
             (
                 &["run", "--keep=maybe", "x"],
                 "--keep takes no argument, but got \"maybe\"; see crate-run run --help",
