@@ -321,6 +321,19 @@ fn all_faults_are_told_at_once() {
 }
 
 /// Podman reads the whole file as one object, containerd the last line.
+/// Scripts pass variables that are empty; with runc these flags are not given then.
+#[test]
+fn flags_with_an_empty_value_are_not_given() {
+    let place = Place::new("empty");
+    let without = place.complaints(&["create", "nobody"]);
+    let empty =
+        ["--log", "", "--log-format=", "create", "--bundle", "", "--pid-file=", "--console-socket", ""];
+    assert_eq!(place.complaints(&[&empty[..], &["nobody"]].concat()), without);
+    assert_eq!(fs::read_dir(&place.0).expect("the place").count(), 1, "no log, no pid file, no state");
+    let root = place.complaint(&["--root", "", "state", "nobody"]);
+    assert!(!root.contains("does not exist"), "an empty root is no root: {root}");
+}
+
 #[test]
 fn the_log_has_one_line_of_json() {
     let place = Place::new("log");
@@ -338,6 +351,38 @@ fn the_log_has_one_line_of_json() {
     let message = entry["msg"].as_str().expect("a message");
     assert!(message.contains("(/process/cwd)") && message.contains("(/process/args)"), "{message}");
     assert!(entry["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{entry}");
+}
+
+/// `--log` of a descriptor that the caller has opened, by its well-known names.
+#[test]
+fn the_log_is_a_descriptor_of_the_caller() {
+    let place = Place::new("log-descriptor");
+    let told = |log: &str, redirection: &str| {
+        let script = format!(r#""$0" --root root --log {log} --log-format json state nobody {redirection}"#);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_crate-run")]).current_dir(&place.0);
+        let output = command.output().expect("sh");
+        assert_eq!(output.status.code(), Some(1));
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"))
+    };
+    let sentence = "container does not exist: nobody";
+    for name in ["/dev/fd/7", "/proc/self/fd/7"] {
+        fs::write(place.file("log"), "before\n").expect("a file");
+        let [_, people] = told(name, "7>>log");
+        assert_eq!(people, format!("crate-run: {sentence}\n"), "{name}");
+        let log = fs::read_to_string(place.file("log")).expect("the log");
+        assert!(log.starts_with("before\n{") && log.contains(sentence), "{name}: {log}");
+    }
+    for name in ["/dev/fd/1", "/dev/stdout"] {
+        let [piped, people] = told(name, "");
+        assert!(piped.starts_with('{') && piped.contains(sentence), "{name}: {piped}");
+        assert!(people.contains(sentence), "{name}: {people}");
+    }
+    // As without --log: on standard error, and not somewhere else that the runtime has opened.
+    for name in ["/dev/fd/2", "/dev/stderr", "/dev/fd/7"] {
+        let [piped, people] = told(name, "");
+        assert_eq!((piped.as_str(), people.matches(sentence).count()), ("", 1), "{name}: {people}");
+    }
 }
 
 #[test]

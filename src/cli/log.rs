@@ -4,7 +4,7 @@
 //! - containerd reads the file of `--log` after a failure as a stream of JSON objects, and reports the last
 //!   one whose level is `error`; an entry whose time it cannot parse loses the message.
 //! - Podman decodes the whole file as *one* object. So a command that fails writes one line, its error; this
-//!   asks of the verbs to warn only when the container has come into being.
+//!   asks of the verbs to warn only when the container has come into being, and to tell all else aside.
 //! - journald and syslog get each message as it is (`log/daemon.rs`).
 //! - People, conmon and Docker's log read standard error. It gets the error in any case, as a plain sentence,
 //!   and warnings only when there is no `--log`: in `create`, standard error belongs to the container.
@@ -15,6 +15,7 @@
 //! loses the line. It is opened when there is something to say, not before.
 
 mod daemon;
+mod descriptor;
 mod text;
 
 use std::cell::OnceCell;
@@ -122,9 +123,12 @@ impl Destination {
         }
         let bytes = text.as_os_str().as_bytes();
         let path = Path::new(OsStr::from_bytes(bytes.strip_prefix(b"file:").unwrap_or(bytes)));
-        // What runc's users write to see the log: a symbolic link, which `open` below does not follow.
-        if path == "/dev/stderr" {
-            return Destination::StandardError;
+        // What runc's users write to see the log: a link, and `open` below follows none but this one.
+        if let Some(number) = descriptor::named(path) {
+            return match descriptor::path_of(number) {
+                Some(path) => Destination::File { path, opened: OnceCell::new() },
+                None => Destination::StandardError,
+            };
         }
         // The runtime leaves its working directory before it knows what there is to say.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -176,6 +180,15 @@ impl Log {
         messages.iter().for_each(|message| self.warning(message));
     }
 
+    /// What there is to tell beside an error: on standard error, for the log of a command that fails is one line.
+    pub fn asides(&self, messages: &[String]) {
+        if !self.is_elsewhere() {
+            return self.warnings(messages);
+        }
+        let wanted = messages.iter().filter(|_| self.level >= Level::Warning);
+        wanted.for_each(|message| say(&sentence(&format!("{}: {message}", Level::Warning.word()))));
+    }
+
     /// Tells a detail, which nobody sees without `--debug`.
     pub fn debug(&self, message: impl FnOnce() -> String) {
         if self.level >= Level::Debug {
@@ -217,11 +230,12 @@ impl Log {
 /// Opens the log for appending (open(2)); says on standard error when that fails, and that is all.
 ///
 /// A symbolic link as the last component is refused: in a directory that others can write to, it could lead
-/// anywhere. `O_NONBLOCK` keeps a FIFO without a reader (ENXIO) and one with a lazy reader (EAGAIN) from
+/// anywhere. That of a descriptor of our own leads to what the caller has opened. `O_NONBLOCK` keeps a FIFO without a reader (ENXIO) and one with a lazy reader (EAGAIN) from
 /// holding up the command; regular files do not know it.
 fn open(path: &Path) -> Option<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
-    let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let nofollow = if descriptor::named(path).is_some() { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let careful = nofollow | OFlags::NONBLOCK | OFlags::NOCTTY;
     match rustix::fs::open(path, flags | careful, Mode::from_raw_mode(0o644)) {
         Ok(descriptor) => Some(File::from(descriptor)),
         Err(error) => {
