@@ -302,6 +302,22 @@ fn a_failing_poststop_hook_of_a_failed_command_is_a_warning_too() {
     assert_eq!(book.names().iter().filter(|name| *name == "poststop-1").count(), 5);
 }
 
+/// Podman reads the log of `create` as one object.
+#[test]
+fn the_log_of_a_failed_command_is_its_error_alone() {
+    let Some(world) = World::new("the_log_of_a_failed_command_is_its_error_alone") else { return };
+    let book = Book::new(&world);
+    let container = book.container(&world, &[("createRuntime", 1), ("poststop", 9)]);
+    let (log, bundle) = (world.file("log"), container.bundle.to_str().expect("UTF-8").to_owned());
+    let words =
+        ["--log", log.to_str().expect("UTF-8"), "--log-format", "json", "create", "--bundle", &bundle, "a"];
+    let said = world.run(&words).exits(1).stderr;
+    assert!(said.contains("crate-run: warning: error running poststop hook #0"), "{said}");
+    let text = fs::read_to_string(log).expect("the log");
+    let only: Value = serde_json::from_str(&text).expect("one object");
+    assert_eq!(only["level"], "error", "{text}");
+}
+
 /// A hook of the shell: `pid` is the process that its state names, `out` appends a line.
 fn script(world: &World, text: &str) -> Value {
     let out = format!("out() {{ echo \"$@\" >>{}; }}", world.file("said").display());

@@ -76,7 +76,7 @@ fn exit(making: &Making) -> Result<Exit, Error> {
 /// who is refused has other worries, and hears only of poststop hooks that failed.
 pub fn make(launch: &mut Launch, log: &Log) -> Result<(), Error> {
     let made = launch.perform().and_then(|()| launch.conclude());
-    log.warnings(&launch.warnings);
+    log.asides(&launch.warnings);
     made?;
     for finding in &launch.bundle.warnings {
         log.warning(&format!("{}: {}", finding.at, finding.message));

@@ -47,7 +47,7 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
         return Ok(0);
     };
     if let Err(error) = lifecycle::poststart(&container, &record) {
-        log.warnings(&lifecycle::dispose(&container, &record)?);
+        log.asides(&lifecycle::dispose(&container, &record)?);
         return Err(error);
     }
     let proxy = service.zip(launch.notify.take()).map(|(service, socket)| Proxy::new(service, socket));

@@ -13,7 +13,7 @@ pub fn start(global: &Global, verb: &Start, log: &Log) -> Result<i32, Error> {
     let (store, id) = (store::of(global)?, store::id(&verb.id)?);
     let mut warnings = Vec::new();
     let started = start::start(&store, &id, Service::of_caller()?, &mut warnings);
-    log.warnings(&warnings);
+    log.asides(&warnings);
     match started? {
         Some((proxy, process)) => proxy.wait(&process).map(|()| 0),
         None => Ok(0),
