@@ -93,7 +93,8 @@ impl Cgroup {
         self.groups.iter().map(|open| &open.group)
     }
 
-    /// Where `file` lies: here, or in the group of its controller. Pressure is told here only, for every resource.
+    /// Where `file` lies: here, or in the group of its controller. Pressure is told here only, for every
+    /// resource.
     fn home_of(&self, file: &str) -> &Self {
         if file.ends_with(".pressure") {
             return self;

@@ -23,8 +23,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Arg, Command};
 
-/// The flags that count as not given when their value is empty: runc asks of each whether it is `""`. Not among
-/// them is `--root`, whose empty value runc takes for the working directory; that stays an error.
+/// The flags that count as not given when their value is empty: runc asks of each whether it is `""`. Not
+/// among them is `--root`, whose empty value runc takes for the working directory; that stays an error.
 const ABSENT_IF_EMPTY: [&str; 31] = [
     // Of every verb.
     "log",

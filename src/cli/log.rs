@@ -180,7 +180,8 @@ impl Log {
         messages.iter().for_each(|message| self.warning(message));
     }
 
-    /// What there is to tell beside an error: on standard error, for the log of a command that fails is one line.
+    /// What there is to tell beside an error: on standard error, for the log of a command that fails is one
+    /// line.
     pub fn asides(&self, messages: &[String]) {
         if !self.is_elsewhere() {
             return self.warnings(messages);
@@ -230,8 +231,9 @@ impl Log {
 /// Opens the log for appending (open(2)); says on standard error when that fails, and that is all.
 ///
 /// A symbolic link as the last component is refused: in a directory that others can write to, it could lead
-/// anywhere. That of a descriptor of our own leads to what the caller has opened. `O_NONBLOCK` keeps a FIFO without a reader (ENXIO) and one with a lazy reader (EAGAIN) from
-/// holding up the command; regular files do not know it.
+/// anywhere. That of a descriptor of our own leads to what the caller has opened. `O_NONBLOCK` keeps a FIFO
+/// without a reader (ENXIO) and one with a lazy reader (EAGAIN) from holding up the command; regular files do
+/// not know it.
 fn open(path: &Path) -> Option<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
     let nofollow = if descriptor::named(path).is_some() { OFlags::empty() } else { OFlags::NOFOLLOW };

@@ -110,8 +110,8 @@ pub struct AddedMount {
 }
 
 impl Record {
-    /// The mounts that may go when the one at `destination` is to go: those that were added there. Where none was,
-    /// a link may have led one there.
+    /// The mounts that may go when the one at `destination` is to go: those that were added there. Where none
+    /// was, a link may have led one there.
     pub fn mounts_added_at(&self, destination: &str) -> Vec<u64> {
         let all = self.mounts_added.iter();
         let there = all.clone().filter(|mount| mount.destination == destination);

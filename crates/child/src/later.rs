@@ -85,8 +85,8 @@ pub fn refuse_own_mounts(runner: &Runner) -> Outcome {
 const OTHER_OWNER: &[u8] = b"the container's process is in a mount namespace of another user namespace";
 
 /// Finds the mount at `target`, for it to be detached. The container can put a link on the way after it was
-/// mounted, or another directory, and so have another mount detached: one that protects the host. So only what is
-/// `known` goes.
+/// mounted, or another directory, and so have another mount detached: one that protects the host. So only
+/// what is `known` goes.
 fn find(runner: &mut Runner, target: &CStr, known: &[u8]) -> Outcome {
     let root = runner.slot(Slot::ROOT)?;
     let found = match inside::look_up(root, target, target::NO_LINKS) {

@@ -168,8 +168,8 @@ pub fn is_mount_root(fd: Fd) -> Answer<bool> {
 }
 
 /// statx(2): by what the mount behind `fd` is known again, as long as this kernel runs. With
-/// STATX_MNT_ID_UNIQUE (Linux 6.8) no other mount ever has the same; before, a mount of the same filesystem can
-/// get the number of one that is gone (STATX_MNT_ID, Linux 5.8).
+/// STATX_MNT_ID_UNIQUE (Linux 6.8) no other mount ever has the same; before, a mount of the same filesystem
+/// can get the number of one that is gone (STATX_MNT_ID, Linux 5.8).
 pub fn mount_identity(fd: Fd) -> Answer<u64> {
     const STATX_MNT_ID: u64 = 0x1000;
     const STATX_MNT_ID_UNIQUE: u64 = 0x4000;

@@ -1,7 +1,8 @@
 //! The filters of a cgroup that stays when its container goes.
 //!
-//! A program that is attached lives as long as its cgroup. In one that was there before the container, and stays for
-//! the next one, it would go on to deny what the next one may use, and the kernel allows 64 of them in one cgroup.
+//! A program that is attached lives as long as its cgroup. In one that was there before the container, and
+//! stays for the next one, it would go on to deny what the next one may use, and the kernel allows 64 of them
+//! in one cgroup.
 //!
 //! Man page: bpf(2). Kernel: linux/bpf.h, BPF_PROG_QUERY, BPF_PROG_DETACH.
 

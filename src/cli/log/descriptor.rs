@@ -1,8 +1,8 @@
 //! A log that is a descriptor of the caller's: `/dev/stdout`, `/dev/stderr`, `/dev/fd/N`, `/proc/self/fd/N`.
 //!
-//! These names are links to links (proc_pid_fd(5)), and with other runtimes they work because links are followed.
-//! Here they are known by their words, and what they lead to is opened anew: a file is added to, a pipe makes nobody
-//! wait. A socket cannot be opened so, as with other runtimes.
+//! These names are links to links (proc_pid_fd(5)), and with other runtimes they work because links are
+//! followed. Here they are known by their words, and what they lead to is opened anew: a file is added to, a
+//! pipe makes nobody wait. A socket cannot be opened so, as with other runtimes.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ pub(super) fn named(path: &Path) -> Option<u32> {
     number.parse().ok().filter(|number| is_number && i32::try_from(*number).is_ok())
 }
 
-/// Where the descriptor can be opened anew; `None` for standard error, and for one that is not open: what is opened
-/// later under this number is ours. To be asked before we open anything.
+/// Where the descriptor can be opened anew; `None` for standard error, and for one that is not open: what is
+/// opened later under this number is ours. To be asked before we open anything.
 pub(super) fn path_of(number: u32) -> Option<PathBuf> {
     let is_open = files::status(Fd(number as i32)).is_ok();
     (number != STANDARD_ERROR && is_open).then(|| PathBuf::from(format!("/proc/self/fd/{number}")))
