@@ -64,9 +64,9 @@ impl Launch<'_> {
         if spurned { self.move_in() } else { Ok(()) }
     }
 
-    /// The newborn, and whether it still waits to be moved into its cgroup: since Linux 6.14 and up to 7.3, and in
-    /// the stable series that took the same change, the kernel kills at once who is born into a cgroup when that
-    /// or its parent's was ever killed through cgroup.kill (docs/adr/0017-spurned-newborn.md).
+    /// The newborn, and whether it still waits to be moved into its cgroup: since Linux 6.14 and up to 7.3, and
+    /// in the stable series that took the same change, the kernel kills at once who is born into a cgroup when
+    /// that or its parent's was ever killed through cgroup.kill (docs/adr/0017-spurned-newborn.md).
     fn born(&self, image: &OwnedFd, kinds: u64) -> Result<(Born, bool), Cause> {
         let cgroup = self.birthplace().map(host::borrowed);
         let bear = |place| {

@@ -5,8 +5,8 @@
 //! execve or in exit. The parent goes on meanwhile: what the newborn reads lies in its [`Cradle`], which the
 //! parent leaves alone, and without CLONE_VFORK there is nothing to wait for. With a user namespace the
 //! parent must write the id maps before the execve, which would cost the newborn all its capabilities
-//! otherwise (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`]. So it does for
-//! [`Newborn::moved`] when it is not born where it is to live (docs/adr/0017-spurned-newborn.md).
+//! otherwise (user_namespaces(7)): the newborn waits on a futex until [`Newborn::maps_written`]. So it does
+//! for [`Newborn::moved`] when it is not born where it is to live (docs/adr/0017-spurned-newborn.md).
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
