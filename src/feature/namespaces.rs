@@ -23,8 +23,8 @@
 //!   of others goes there when all is mounted, and takes its root along (docs/adr/0014-shared-mounts.md).
 
 mod check;
+mod kind;
 
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ use crate_run_plan::Operation;
 use crate_run_plan::slot::Slot;
 use crate_run_sys::Errno;
 use crate_run_sys::namespaces::flag;
-use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxNamespace, Spec};
 
 use crate::bundle::finding::Pointer;
 use crate::bundle::path::OutsidePath;
@@ -40,6 +40,7 @@ use crate::host::Host;
 use crate::plan::{HostAction, Plan};
 
 pub use check::findings;
+pub use kind::{KINDS, file_of, kind_of, name_of, names_of, open_of_kind};
 
 const FEATURE: &str = "namespaces";
 
@@ -131,55 +132,6 @@ fn is_inherited(kind: u64) -> bool {
     kind != flag::USER && kind != flag::MOUNT
 }
 
-/// The CLONE_NEW* flag of a type.
-pub fn kind_of(typ: LinuxNamespaceType) -> u64 {
-    match typ {
-        LinuxNamespaceType::Mount => flag::MOUNT,
-        LinuxNamespaceType::Cgroup => flag::CGROUP,
-        LinuxNamespaceType::Uts => flag::UTS,
-        LinuxNamespaceType::Ipc => flag::IPC,
-        LinuxNamespaceType::User => flag::USER,
-        LinuxNamespaceType::Pid => flag::PID,
-        LinuxNamespaceType::Network => flag::NETWORK,
-        LinuxNamespaceType::Time => flag::TIME,
-    }
-}
-
-/// The word of config.json for a CLONE_NEW* flag.
-pub fn name_of(kind: u64) -> &'static str {
-    match kind {
-        flag::MOUNT => "mount",
-        flag::CGROUP => "cgroup",
-        flag::UTS => "uts",
-        flag::IPC => "ipc",
-        flag::USER => "user",
-        flag::PID => "pid",
-        flag::NETWORK => "network",
-        flag::TIME => "time",
-        _ => "unknown",
-    }
-}
-
-/// The words for several of them.
-pub fn names_of(kinds: u64) -> String {
-    let names: Vec<&str> =
-        KINDS.iter().filter(|kind| kinds & **kind != 0).map(|kind| name_of(*kind)).collect();
-    if names.is_empty() { "no".to_owned() } else { names.join(", ") }
-}
-
-/// The name of the file in /proc/PID/ns for a CLONE_NEW* flag.
-pub fn file_of(kind: u64) -> &'static str {
-    match kind {
-        flag::MOUNT => "mnt",
-        flag::NETWORK => "net",
-        other => name_of(other),
-    }
-}
-
-/// Every kind, in the order of `config-linux.md`.
-pub const KINDS: [u64; 8] =
-    [flag::PID, flag::NETWORK, flag::MOUNT, flag::IPC, flag::UTS, flag::USER, flag::CGROUP, flag::TIME];
-
 fn entries(spec: &Spec) -> &[LinuxNamespace] {
     let linux = spec.linux().as_ref();
     linux.and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default()
@@ -204,22 +156,6 @@ pub fn resolve(spec: &Spec) -> Namespaces {
     }
     namespaces.joined.sort_by_key(|joined| joined.kind != flag::USER);
     namespaces
-}
-
-/// The type of the namespace behind a path; `None` when it is something else. That is not opened, for opening
-/// a device can set it off.
-fn kind_behind(path: &Path) -> std::io::Result<Option<u64>> {
-    const NSFS: u64 = 0x6e73_6673;
-    if rustix::fs::statfs(path)?.f_type as u64 != NSFS {
-        return Ok(None);
-    }
-    let file = File::open(path)?;
-    Ok(crate_run_sys::namespaces::kind_of(crate_run_sys::host::borrowed(&file)).ok())
-}
-
-/// Opens a namespace of this kind; nothing else is opened, for a FIFO would wait and a device may be set off.
-pub fn open_of_kind(path: &Path, kind: u64) -> Option<File> {
-    (kind_behind(path).ok()? == Some(kind)).then(|| File::open(path).ok())?
 }
 
 /// A namespace that the host has opened and the child joins.

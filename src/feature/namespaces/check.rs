@@ -7,7 +7,8 @@ use oci_spec::runtime::Spec;
 
 use crate::bundle::finding::{Finding, Pointer};
 use crate::error::plain;
-use crate::feature::namespaces::{Namespaces, entries, kind_behind, kind_of, name_of, path_of};
+use crate::feature::namespaces::kind::{kind_behind, kind_of, name_of};
+use crate::feature::namespaces::{Namespaces, entries, path_of};
 use crate::host::Host;
 
 pub fn findings(spec: &Spec, namespaces: &Namespaces, host: &Host) -> Vec<Finding> {
