@@ -98,3 +98,20 @@ fn a_terminal_is_handed_over() {
         assert!(said.stdout.contains("/dev/pts/0"), "{runtime}: {said:?}");
     }
 }
+
+#[test]
+fn systemd_makes_the_cgroup_when_it_is_asked_to() {
+    let _host = containerd();
+    for runtime in RUNTIMES {
+        let scope = format!("trial-{runtime}.scope");
+        let cgroup = format!("--runc-systemd-cgroup --cgroup system.slice:trial:{runtime}");
+        sleeper(runtime, &format!("{cgroup} --memory-limit 67108864"));
+        tool::line(&format!("systemctl is-active {scope}")).ok();
+        let memory = tool::line(&format!("systemctl show --property MemoryMax --value {scope}")).ok();
+        assert_eq!(memory, "67108864", "{runtime}");
+        let metrics = ctr(&format!("tasks metrics --format json {runtime}")).ok();
+        assert!(metrics.contains("\"usage_limit\": 67108864"), "{runtime}: {metrics}");
+        removed(runtime);
+        assert_ne!(tool::line(&format!("systemctl is-active {scope}")).status, 0, "{scope} is gone");
+    }
+}

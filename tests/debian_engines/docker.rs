@@ -11,7 +11,7 @@ pub fn daemon_json(more: &str) -> String {
 }
 
 /// Docker up and idle, with the image `box`.
-fn docker() -> Host {
+pub fn docker() -> Host {
     if tool::line("systemctl is-active docker").status != 0 {
         configure("/etc/docker/daemon.json", &daemon_json(""));
         tool::line("systemctl start docker").ok();
@@ -132,6 +132,21 @@ fn the_container_looks_as_with_runc() {
     same(shell("--pid host --ipc host --uts host", "hostname; test -d /proc/2 && echo host")).exits(0);
     same(shell("--device /dev/fuse", "stat -c %t:%T /dev/fuse; head -c 1 /dev/zero | wc -c")).exits(0);
     same(shell("", "env | grep -v HOSTNAME; ls /dev | grep -v core; id; pwd; umask")).exits(0);
+    same(shell(
+        "--cap-drop ALL --cap-add NET_ADMIN --user 1000:5 --group-add 7",
+        "grep Cap /proc/self/status; id",
+    ))
+    .exits(0);
+    same(shell(
+        "--hostname h --add-host a:192.0.2.1 --oom-score-adj 300",
+        "hostname; cat /etc/hosts /proc/self/oom_score_adj",
+    ))
+    .exits(0);
+    same(shell(
+        "--volume /var/tmp:/v:ro,rslave --mount type=bind,src=/etc,dst=/w,readonly",
+        "touch /v/x /w/x; grep -e ' /v ' -e ' /w ' /proc/mounts | sort",
+    ))
+    .exits(0);
 }
 
 #[test]
@@ -193,6 +208,10 @@ fn health_is_checked() {
         let health = "--health-cmd true --health-interval 1s";
         tool::line(&format!("{start} {health} box sleep 1000000")).ok();
         until("it is healthy", || inspected("one", "State.Health.Status") == "healthy");
+        tool::line("docker rm --force one").ok();
+        let health = "--health-cmd false --health-interval 1s --health-retries 1";
+        tool::line(&format!("{start} {health} box sleep 1000000")).ok();
+        until("it is unhealthy", || inspected("one", "State.Health.Status") == "unhealthy");
         tool::line("docker rm --force one").ok();
     }
 }

@@ -70,3 +70,31 @@ fn the_runtime_makes_the_cgroup_when_the_daemon_wants_it() {
     assert_eq!(memory.expect("its cgroup").trim(), "33554432");
     tool::line("docker rm --force one").ok();
 }
+
+#[test]
+fn it_runs_and_builds_what_names_no_runtime_when_it_is_the_default() {
+    let _daemon = Daemon::with(r#", "default-runtime": "crate-run""#);
+    tool::line("docker run --detach --name one --network none box sleep 1000000").ok();
+    let runtime = tool::line("docker inspect --format {{.HostConfig.Runtime}} one").ok();
+    tool::line("docker rm --force one").ok();
+    assert_eq!(runtime, "crate-run");
+    let folder = "/var/tmp/crate-run-build";
+    configure(&format!("{folder}/Dockerfile"), "FROM box\nRUN echo built >/result && id -u\n");
+    // The builder that asks the daemon for a runtime.
+    let build = format!("env DOCKER_BUILDKIT=0 docker build --network none --tag built {folder}");
+    let said = tool::line(&build);
+    std::fs::remove_dir_all(folder).expect("the folder of the build");
+    said.exits(0);
+    assert_eq!(tool::line("docker run --rm --network none built cat /result").ok(), "built");
+    tool::line("docker rmi built").ok();
+}
+
+#[test]
+fn a_checkpoint_is_declined_and_the_container_goes_on() {
+    let _daemon = Daemon::with(r#", "experimental": true"#);
+    tool::line("docker run --detach --name one --network none --runtime crate-run box sleep 1000000").ok();
+    let said = tool::line("docker checkpoint create one first").exits(1);
+    assert!(said.stderr.contains("support"), "{said:?}");
+    tool::line("docker exec one true").ok();
+    tool::line("docker rm --force one").ok();
+}

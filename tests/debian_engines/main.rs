@@ -7,9 +7,13 @@
 mod buildah;
 mod containerd;
 mod cri;
+mod cri_pods;
 mod docker;
 mod docker_daemon;
+mod docker_network;
 mod host;
 mod podman;
 mod podman_pods;
+mod podman_rootless;
+mod podman_systemd;
 mod tool;

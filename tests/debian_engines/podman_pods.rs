@@ -3,6 +3,20 @@
 use crate::podman::{podman, with};
 use crate::tool::{self, configure};
 
+/// A pod `played` with one container.
+pub const PLAYED: &str = "apiVersion: v1
+kind: Pod
+metadata:
+  name: played
+spec:
+  containers:
+  - name: one
+    image: localhost/box
+    command: [sleep, '1000000']
+    resources:
+      limits: {memory: 32Mi}
+";
+
 #[test]
 fn containers_of_a_pod_share_their_namespaces() {
     let _host = podman();
@@ -21,9 +35,7 @@ fn containers_of_a_pod_share_their_namespaces() {
 fn a_pod_of_kubernetes_is_played() {
     let _host = podman();
     let file = "/var/tmp/crate-run-pod.yaml";
-    let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: played\nspec:\n  containers:\n  - name: one\n    \
-                image: localhost/box\n    command: [sleep, '1000000']\n    resources:\n      limits: {memory: 32Mi}\n";
-    configure(file, text);
+    configure(file, PLAYED);
     with("crate-run", &format!("kube play --network none {file}")).ok();
     let memory = with("crate-run", "exec played-one cat /sys/fs/cgroup/memory.max").ok();
     with("crate-run", &format!("kube down {file}")).ok();
