@@ -36,23 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// list; the mount that failed; [`Error::Deadline`] when a filesystem of the container does not answer.
 pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error> {
     let (store, id) = (store::of(global)?, store::id(&mounts.id)?);
-    let text = source::read(&mounts.file)?;
-    if let Err(fault) = span::strict(&text) {
-        let cure = fault.cure(&text);
-        let finding = Finding::error(fault.at, fault.message).cure(cure);
-        return Err(Error::malformed(mounts.file.clone(), Rc::new(text), finding, fault.span));
-    }
+    let text = read(&mounts.file)?;
     // Nobody deletes or changes it meanwhile.
     let container = store.open(&id)?;
     let mut record = container.record()?;
     let process = running(&container, &record)?;
     let saved =
         Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
-    if !namespaces::resolve(&saved.spec).makes(flag::MOUNT) {
-        let said =
-            format!("container {id} has no mount namespace of its own: its mounts are those of others");
-        return Err(Error::WrongState(said));
-    }
     let way = way(&id, process, &saved)?;
     let door = Door {
         process,
@@ -96,6 +86,14 @@ pub fn mounts(global: &Global, mounts: &Mounts, log: &Log) -> Result<i32, Error>
     Ok(0)
 }
 
+/// The text of the list, if it is JSON.
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    let text = source::read(file)?;
+    let Err(fault) = span::strict(&text) else { return Ok(text) };
+    let finding = Finding::error(fault.at.clone(), fault.message.clone()).cure(fault.cure(&text));
+    Err(Error::malformed(file.to_owned(), Rc::new(text), finding, fault.span))
+}
+
 fn running(container: &Container, record: &Record) -> Result<ProcessId, Error> {
     match (container.status(record), record.process) {
         (Status::Created | Status::Running | Status::Paused, Some(process)) => Ok(process),
@@ -107,10 +105,17 @@ fn running(container: &Container, record: &Record) -> Result<ProcessId, Error> {
     }
 }
 
-/// The way in, unless the process has gone to a user namespace of its own together with its mounts.
+/// The way in, unless the mounts are those of others, or the process has gone to a user namespace of its own
+/// together with its mounts.
 fn way(id: &ContainerId, process: ProcessId, saved: &Source) -> Result<Way, Error> {
+    let namespaces = namespaces::resolve(&saved.spec);
+    if !namespaces.makes(flag::MOUNT) {
+        let said =
+            format!("container {id} has no mount namespace of its own: its mounts are those of others");
+        return Err(Error::WrongState(said));
+    }
     let kinds = namespaces::foreign(process.pid);
-    if kinds & flag::USER != 0 && !namespaces::resolve(&saved.spec).has(flag::USER) {
+    if kinds & flag::USER != 0 && !namespaces.has(flag::USER) {
         let said = format!(
             "the first process of container {id} has gone to a user namespace of its own, where it could make \
              read-only mounts writable"
