@@ -99,6 +99,27 @@ fn the_map_has_every_feature() {
     expect_none(missing.map(|name| format!("the map lacks src/feature/{name}.rs")).collect());
 }
 
+/// A cure that no step asks for compiles as well.
+#[test]
+fn every_cure_of_a_feature_is_asked_for() {
+    let table = read("src/plan/cure.rs");
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == ':';
+    let asked: BTreeSet<&str> = table.split(|letter| !is_name(letter)).collect();
+    let mut missing = Vec::new();
+    for file in files("src/feature", ".rs") {
+        let feature = file.iter().nth(2).expect("a feature").to_string_lossy().replace(".rs", "");
+        for line in read(&file).lines() {
+            let public = line.strip_prefix("pub fn ").or(line.strip_prefix("pub const "));
+            let Some(name) = public.and_then(|rest| rest.split(['(', ':']).next()) else { continue };
+            let cure = format!("{feature}::{name}");
+            if name.to_lowercase().starts_with("cure") && !asked.contains(cure.as_str()) {
+                missing.push(format!("src/plan/cure.rs does not ask {cure}, of {}", file.display()));
+            }
+        }
+    }
+    expect_none(missing);
+}
+
 /// A path of this repository, with or without `::test` behind it.
 fn is_path(word: &str) -> bool {
     const FOLDERS: [&str; 8] =
