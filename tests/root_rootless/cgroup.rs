@@ -77,6 +77,24 @@ fn in_a_delegated_cgroup_the_container_has_its_own() {
     assert!(!cgroup.exists());
 }
 
+/// As of a service that was started again: some kernels spurn who is born out of it
+/// (docs/adr/0017-spurned-newborn.md).
+#[test]
+fn in_a_delegated_cgroup_that_was_killed_once_it_is_the_same() {
+    let Some(world) = World::new("in_a_delegated_cgroup_that_was_killed_once_it_is_the_same") else { return };
+    let user = User::new(&world);
+    let delegated = Delegated::new(&world, &[]);
+    enter(&delegated.former);
+    fs::write(delegated.place.join("cgroup.kill"), "1").expect("everybody is killed, and nobody is there");
+    enter(&delegated.place.join("shell"));
+    user.starts("a", |_| {});
+    assert_eq!(own_cgroup(&user.state("a")["pid"].to_string()), format!("/{}/user/a", world.tag));
+    let said = user.run(&["exec", "a", "cat", "/proc/self/cgroup"]).ok().stdout;
+    assert!(said.lines().any(|line| line == "0::/"), "{said}");
+    user.run(&["delete", "--force", "a"]).ok();
+    assert!(!delegated.place.join("a").exists());
+}
+
 /// The kernel asks for the way from one cgroup to the other (cgroup-v2.rst, "Delegation Containment").
 #[test]
 fn nobody_enters_from_outside_of_what_was_delegated() {
