@@ -149,7 +149,8 @@ impl Host {
         self.namespaces.map(|_| netlink::Socket::open()?.link(name))
     }
 
-    /// The names of the interfaces in the network namespace behind `path`; none where they cannot be asked for.
+    /// The names of the interfaces in the network namespace behind `path`; none where they cannot be asked
+    /// for.
     pub fn links_in(&self, path: &Path) -> BTreeSet<String> {
         let links = |namespace| netlink::Socket::open_in(&namespace).and_then(|socket| socket.links()).ok();
         let namespace = self.namespaces.and_then(|_| open_of_kind(path, flag::NETWORK));

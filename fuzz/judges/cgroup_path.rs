@@ -1,5 +1,5 @@
-//! Any `linux.cgroupsPath`, id and own cgroup of the runtime: the place lies where it must, or it is refused with a
-//! finding.
+//! Any `linux.cgroupsPath`, id and own cgroup of the runtime: the place lies where it must, or it is refused
+//! with a finding.
 //!
 //! The input is the three of them with a line feed between: the path comes last, and may hold anything.
 

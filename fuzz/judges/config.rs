@@ -1,5 +1,5 @@
-//! Any text as config.json: it is refused with places that can be shown, or its plan keeps every rule and can be
-//! printed. Nothing panics.
+//! Any text as config.json: it is refused with places that can be shown, or its plan keeps every rule and can
+//! be printed. Nothing panics.
 
 use std::path::PathBuf;
 

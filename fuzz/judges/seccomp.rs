@@ -1,7 +1,7 @@
 //! Any seccomp profile: the program is well-formed, and says what a plain reading of the profile says.
 //!
-//! The input is a profile as JSON, or a tape of decisions from which one is made. The reading knows nothing of the
-//! compiler: no order among rules, no tree, no other table than that of x86-64.
+//! The input is a profile as JSON, or a tape of decisions from which one is made. The reading knows nothing
+//! of the compiler: no order among rules, no tree, no other table than that of x86-64.
 
 use std::str::FromStr;
 

@@ -1,8 +1,8 @@
-//! Any bytes as the files of a container: `list`, `state`, `kill` and `delete` answer, and a forced delete leaves no
-//! directory behind.
+//! Any bytes as the files of a container: `list`, `state`, `kill` and `delete` answer, and a forced delete
+//! leaves no directory behind.
 //!
-//! The input is `state.json` and, behind a zero byte, `config.json`. Nothing that such a record may name is touched:
-//! see [`is_harmless`].
+//! The input is `state.json` and, behind a zero byte, `config.json`. Nothing that such a record may name is
+//! touched: see [`is_harmless`].
 
 use std::ffi::OsString;
 use std::fs;
@@ -49,8 +49,8 @@ pub fn judge(data: &[u8]) {
     }
 }
 
-/// No process, hook or group of this machine can be meant by the record. A cgroup cannot be where the hierarchy is
-/// not mounted.
+/// No process, hook or group of this machine can be meant by the record. A cgroup cannot be where the
+/// hierarchy is not mounted.
 fn is_harmless(container: &Container) -> bool {
     let no_cgroups = Hierarchy::find().is_err();
     match container.record() {

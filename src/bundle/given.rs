@@ -1,9 +1,9 @@
 //! Parts of `config.json` that crate-run reads with types of its own.
 //!
 //! Where the types of `oci-spec` take one word of a list, they refuse every other. Here a word stays a word
-//! until the feature looks at it: the specification wants a warning for some (capabilities). `oci-spec` 0.10 also
-//! spells two flags of the scheduler otherwise than the specification, and refuses lists of processors that
-//! runc takes.
+//! until the feature looks at it: the specification wants a warning for some (capabilities). `oci-spec` 0.10
+//! also spells two flags of the scheduler otherwise than the specification, and refuses lists of processors
+//! that runc takes.
 
 use serde::Deserialize;
 
@@ -58,7 +58,8 @@ struct Linux {
 }
 
 impl Given {
-    /// For a program that enters a container: what it does not bring itself is as the container has it, `first`.
+    /// For a program that enters a container: what it does not bring itself is as the container has it,
+    /// `first`.
     pub(super) fn within(self, first: &Given) -> Self {
         let first = first.clone();
         Self {

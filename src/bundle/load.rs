@@ -91,8 +91,8 @@ impl Source {
         }
     }
 
-    /// What was read as the process of a larger configuration, `spec`, that of `container`; places are told in
-    /// `text`.
+    /// What was read as the process of a larger configuration, `spec`, that of `container`; places are told
+    /// in `text`.
     pub(super) fn within(self, container: &Source, spec: Spec, text: Vec<u8>) -> Self {
         let given = self.given.within(&container.given);
         Self { spec, given, text: Rc::new(text), shows: Shows::Process, ..self }

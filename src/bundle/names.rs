@@ -8,8 +8,8 @@ use super::finding::{Finding, Pointer};
 use super::refusal::nearest;
 use super::span::{Seen, walk};
 
-/// The members of each object of the specification 1.3 for Linux, by the pointer of the object; `*` stands for
-/// any member and any index.
+/// The members of each object of the specification 1.3 for Linux, by the pointer of the object; `*` stands
+/// for any member and any index.
 const OBJECTS: &[(&str, &str)] = &[
     (
         "",
@@ -159,8 +159,8 @@ pub fn findings(text: &[u8]) -> Vec<Finding> {
     found
 }
 
-/// The arrays that stand where the specification has an object. Its types in Rust read the elements of such an
-/// array as the members in the order in which somebody has declared them.
+/// The arrays that stand where the specification has an object. Its types in Rust read the elements of such
+/// an array as the members in the order in which somebody has declared them.
 pub(super) fn arrays_for_objects(text: &[u8]) -> Vec<Pointer> {
     let mut found = Vec::new();
     walk(text, |seen| {
@@ -172,7 +172,8 @@ pub(super) fn arrays_for_objects(text: &[u8]) -> Vec<Pointer> {
     found
 }
 
-/// Does the way to this place lead through members of the specification only? What is in others may be anything.
+/// Does the way to this place lead through members of the specification only? What is in others may be
+/// anything.
 fn is_specified(pointer: &str) -> bool {
     pointer.match_indices('/').all(|(end, _)| {
         let (object, rest) = pointer.split_at(end);

@@ -69,8 +69,8 @@ pub fn one_of(known: &[&str], word: &str) -> String {
     }
 }
 
-/// The one that was probably meant: the same but for case, or for a prefix such as `CAP_` and `RLIMIT_`, or at
-/// most two letters apart. Takes no memory: a configuration may have many words that are wrong.
+/// The one that was probably meant: the same but for case, or for a prefix such as `CAP_` and `RLIMIT_`, or
+/// at most two letters apart. Takes no memory: a configuration may have many words that are wrong.
 pub(super) fn nearest<'a>(known: &[&'a str], word: &str) -> Option<&'a str> {
     let apart = |known: &&str| {
         let few = known.len().min(word.len()).div_ceil(4).min(2);
@@ -88,8 +88,8 @@ pub(super) fn nearest<'a>(known: &[&'a str], word: &str) -> Option<&'a str> {
 /// The longest word that is compared, in bytes: more than any word of the specification has.
 const LONGEST_WORD: usize = 48;
 
-/// How many letters must be inserted, removed, replaced, or exchanged with their neighbour, whatever their case.
-/// `None` for long words, and for words whose length alone tells them apart.
+/// How many letters must be inserted, removed, replaced, or exchanged with their neighbour, whatever their
+/// case. `None` for long words, and for words whose length alone tells them apart.
 fn distance(one: &[u8], other: &[u8]) -> Option<usize> {
     if one.len().max(other.len()) > LONGEST_WORD || one.len().abs_diff(other.len()) > 2 {
         return None;

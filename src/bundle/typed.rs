@@ -100,8 +100,9 @@ impl Rest<'_> {
         }
     }
 
-    /// `limit` of huge pages is unsigned in the specification and signed in its types here. What only fits into
-    /// the first, such as a "no limit" of all ones, is beyond any machine, and so is the largest that fits both.
+    /// `limit` of huge pages is unsigned in the specification and signed in its types here. What only fits
+    /// into the first, such as a "no limit" of all ones, is beyond any machine, and so is the largest that
+    /// fits both.
     fn shorten_page_limits(&mut self) {
         let Ok(value) = serde_json::from_slice::<Value>(self.text) else { return };
         let list = Pointer::from("/linux/resources/hugepageLimits");
@@ -135,8 +136,8 @@ impl Rest<'_> {
         }
     }
 
-    /// Leaves out the innermost member of an object that holds this value: to leave out an element would renumber
-    /// those after it. `None` when the value is the whole document.
+    /// Leaves out the innermost member of an object that holds this value: to leave out an element would
+    /// renumber those after it. `None` when the value is the whole document.
     fn leave_out(&mut self, at: Pointer) -> Option<()> {
         let (member, bytes) = member_of(self.text, at)?;
         if self.paint_over(bytes) {

@@ -134,8 +134,8 @@ impl Cgroup {
     }
 }
 
-/// Has the cgroup been removed? Nothing lives there then, and nothing stands still. ENOENT: its files cannot be
-/// opened; ENODEV: one that was open cannot be read.
+/// Has the cgroup been removed? Nothing lives there then, and nothing stands still. ENOENT: its files cannot
+/// be opened; ENODEV: one that was open cannot be read.
 pub(super) fn is_gone(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NODEV)
 }

@@ -3,8 +3,8 @@
 //! Three kinds of hosts exist. *Unified*: cgroup2 at /sys/fs/cgroup, every controller in it. *Hybrid*: v1
 //! directories below a tmpfs, and cgroup2 at /sys/fs/cgroup/unified with whatever controllers v1 left over.
 //! *Legacy*: v1 only. With the feature `cgroup-v1` all three are driven (`v1`); on a legacy host the runtime
-//! mounts cgroup2 for itself alone, attached nowhere. Without it, a limit whose controller belongs to v1 is an
-//! error that says so, and on a legacy host no container is made.
+//! mounts cgroup2 for itself alone, attached nowhere. Without it, a limit whose controller belongs to v1 is
+//! an error that says so, and on a legacy host no container is made.
 //!
 //! What a mount is cannot be told from its path, so it is told from the file system's magic number.
 //!
@@ -75,8 +75,8 @@ impl Hierarchy {
         }
     }
 
-    /// cgroup2 where only v1 is mounted. The kernel has it all the same, and shows it in a mount that is attached
-    /// nowhere (fsmount(2)).
+    /// cgroup2 where only v1 is mounted. The kernel has it all the same, and shows it in a mount that is
+    /// attached nowhere (fsmount(2)).
     #[cfg(feature = "cgroup-v1")]
     fn unattached(absent: impl Fn(String) -> CgroupError) -> Result<Self, CgroupError> {
         let refused =

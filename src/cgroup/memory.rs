@@ -132,8 +132,8 @@ fn v1_findings(memory: &LinuxMemory, at: &Pointer) -> Vec<Finding> {
 
 /// Limits that must not lie below what the cgroup holds already, in bytes.
 ///
-/// OCI, "Memory": with `checkBeforeUpdate` a new limit that is lower than the use must be rejected. v1 did so;
-/// v2 reclaims and then kills.
+/// OCI, "Memory": with `checkBeforeUpdate` a new limit that is lower than the use must be rejected. v1 did
+/// so; v2 reclaims and then kills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryCheck {
     /// Of memory.

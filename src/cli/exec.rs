@@ -117,7 +117,8 @@ fn host_of(door: &Door) -> Host {
     host
 }
 
-/// A user may write to his scope, and not to what lies above both it and the place of the runtime (cgroups(7)).
+/// A user may write to his scope, and not to what lies above both it and the place of the runtime
+/// (cgroups(7)).
 fn entrance(record: &Record, scope: &CgroupPath, place: CgroupPath) -> Entrance {
     match &record.unit {
         Some(unit) if unit.manager == Manager::User => {
@@ -199,7 +200,8 @@ fn from_flags(process: &mut Value, exec: &Exec) {
     }
     append(&mut process["user"]["additionalGids"], exec.additional_gids.iter().map(|gid| json!(gid)));
     append(&mut process["env"], exec.env.iter().map(|entry| json!(entry)));
-    // An object without sets means no capability at all, no object means all of them: it is not touched in vain.
+    // An object without sets means no capability at all, no object means all of them: it is not touched in
+    // vain.
     if !exec.cap.is_empty() {
         add_capabilities(&mut process["capabilities"], &exec.cap);
     }

@@ -1,7 +1,7 @@
 //! `crate-run validate`: everything that `create` would find in a bundle, and nothing made.
 //!
-//! As text, each finding is a line `error: config.json:6:12: sentence (/pointer)`, with the cure below and the
-//! excerpt for the first ones. As JSON it is one object; its members are stable, new ones may come:
+//! As text, each finding is a line `error: config.json:6:12: sentence (/pointer)`, with the cure below and
+//! the excerpt for the first ones. As JSON it is one object; its members are stable, new ones may come:
 //!
 //! ```json
 //! {
@@ -19,10 +19,11 @@
 //! }
 //! ```
 //!
-//! `valid` is false exactly when a finding has the severity `error`; the other severity is `warning`. Findings
-//! come in the order of the file. `pointer` is an RFC 6901 pointer, empty for the whole document; line and
-//! column count from 1, the column in characters. Where the pointer leads to nothing they are those of the value
-//! that lacks it, and null where no configuration could be read. `cure` is empty where there is nothing to add.
+//! `valid` is false exactly when a finding has the severity `error`; the other severity is `warning`.
+//! Findings come in the order of the file. `pointer` is an RFC 6901 pointer, empty for the whole document;
+//! line and column count from 1, the column in characters. Where the pointer leads to nothing they are those
+//! of the value that lacks it, and null where no configuration could be read. `cure` is empty where there is
+//! nothing to add.
 //!
 //! The exit status is 0 for a valid bundle and 1 for any other.
 

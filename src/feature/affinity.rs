@@ -4,9 +4,9 @@
 //! pinned to one processor must not pin its containers: their first process gets all processors back. What
 //! limits it is the cpuset of its cgroup, which the kernel applies on top.
 //!
-//! A process that is added later is put where `execCPUAffinity` says: the runtime runs on the initial processors
-//! when it gives birth into the container's cgroup, and the process on the final ones from there on. Without
-//! these the kernel decides.
+//! A process that is added later is put where `execCPUAffinity` says: the runtime runs on the initial
+//! processors when it gives birth into the container's cgroup, and the process on the final ones from there
+//! on. Without these the kernel decides.
 //!
 //! OCI: config.md, execCPUAffinity; not for the first process. It is checked with everything else, so that it
 //! does not fail later.

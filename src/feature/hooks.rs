@@ -32,10 +32,10 @@ pub struct Hook {
     pub path: PathBuf,
     /// argv, from its zeroth entry; the path when the configuration gives none.
     pub arguments: Vec<String>,
-    /// Exactly the hook's environment. When the configuration gives none: for a program of the image that of the
-    /// process, for a program of the host a PATH alone. The runtime's own environment is not handed down: it may
-    /// hold secrets of the engine; nor is the image's to the host's programs, for it may hold loader variables
-    /// (CVE-2025-23266).
+    /// Exactly the hook's environment. When the configuration gives none: for a program of the image that of
+    /// the process, for a program of the host a PATH alone. The runtime's own environment is not handed down:
+    /// it may hold secrets of the engine; nor is the image's to the host's programs, for it may hold loader
+    /// variables (CVE-2025-23266).
     pub environment: Vec<String>,
     pub timeout: Option<Duration>,
     pub at: Pointer,

@@ -44,8 +44,8 @@ const FEATURE: &str = "identity";
 const DEFAULT_UMASK: u32 = 0o022;
 
 /// What mends it when the runtime of an ordinary user may not write a file of the newborn in /proc.
-pub const ROOT_MUST_BE_SELF: &str = "an ordinary user can do this only where root of the container is himself: map \
-     containerID 0 to the own id";
+pub const ROOT_MUST_BE_SELF: &str = "an ordinary user can do this only where root of the container is himself: map containerID 0 \
+     to the own id";
 
 /// Who the process is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

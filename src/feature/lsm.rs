@@ -114,7 +114,8 @@ pub fn cure(errno: Errno) -> Option<&'static str> {
     (errno == Errno::ENOENT).then_some("load the profile on the host first: apparmor_parser(8)")
 }
 
-/// A refused label in the words that podman knows: a path of procfs between back-quotes is trouble with labels.
+/// A refused label in the words that podman knows: a path of procfs between back-quotes is trouble with
+/// labels.
 pub fn refusal(path: &CStr, label: &[u8], errno: Errno) -> String {
     let (path, label) = (path.to_string_lossy(), String::from_utf8_lossy(label));
     // The profile is missing, not a file: these words of ENOENT would mean the program.

@@ -14,8 +14,8 @@
 //! the option idmap shows other ids than its filesystem has: see `idmap`.
 //!
 //! OCI: config.md, Mounts. Options: mount(8), mount_setattr(2); the words are in `words`. How entries become
-//! mounts is in `resolve`, what is wrong with them in `findings`. The host's steps are in `trees`, the child's
-//! in `attach`; what mends them when they fail is in `cure`.
+//! mounts is in `resolve`, what is wrong with them in `findings`. The host's steps are in `trees`, the
+//! child's in `attach`; what mends them when they fail is in `cure`.
 //!
 //! Order: as listed. The target of proc and sysfs, and /dev, must not be symbolic links of the image
 //! (CVE-2019-19921, CVE-2025-54867); nothing but a few known files may be mounted below /proc

@@ -109,8 +109,8 @@ impl Namespaces {
         self
     }
 
-    /// Is there a new network namespace that need not belong to a user namespace of the container's own, and that
-    /// the runtime can make for it? It must be able to go back to its own (setns(2)).
+    /// Is there a new network namespace that need not belong to a user namespace of the container's own, and
+    /// that the runtime can make for it? It must be able to go back to its own (setns(2)).
     pub fn network_is_the_hosts(&self) -> bool {
         self.makes(flag::NETWORK) && !self.has(flag::USER) && !self.nested
     }
@@ -272,8 +272,8 @@ pub fn cure_of_birth(errno: Errno) -> Option<&'static str> {
              kernel.apparmor_restrict_unprivileged_userns)?"
         }
         Errno::ENOENT => {
-            "where cgroup2 is mounted with nsdelegate nobody is born across the border of a cgroup namespace that was \
-             joined: leave it out"
+            "where cgroup2 is mounted with nsdelegate nobody is born across the border of a cgroup namespace \
+             that was joined: leave it out"
         }
         Errno::EAGAIN => "a limit on processes is reached: RLIMIT_NPROC or pids.max",
         _ => return cure_of_making(errno),

@@ -1,8 +1,8 @@
 //! # Network
 //!
 //! A new network namespace holds one interface, the loopback, and it is down (network_namespaces(7)).
-//! Everything else is made by the engine (CNI, netavark) after `create`, from outside; or it is an interface of
-//! the host that the configuration wants moved here. Such a move takes the addresses away and sets the
+//! Everything else is made by the engine (CNI, netavark) after `create`, from outside; or it is an interface
+//! of the host that the configuration wants moved here. Such a move takes the addresses away and sets the
 //! interface down: the runtime gives it back what is to stay.
 //!
 //! OCI: config-linux.md, Network Devices. An interface that was moved belongs to the namespace: it is never

@@ -11,7 +11,8 @@
 //! capabilities are dropped, and the profile must allow the few calls that follow.
 //!
 //! Calls with SCMP_ACT_NOTIFY are picked by a filter of their own, which is installed while the container is
-//! being made: its listener must be with the supervisor when `create` ends (docs/adr/0011-seccomp-listener.md).
+//! being made: its listener must be with the supervisor when `create` ends
+//! (docs/adr/0011-seccomp-listener.md).
 
 use std::path::Path;
 

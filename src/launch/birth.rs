@@ -64,9 +64,9 @@ impl Launch<'_> {
         if spurned { self.move_in() } else { Ok(()) }
     }
 
-    /// The newborn, and whether it still waits to be moved into its cgroup: since Linux 6.14 and up to 7.3, and
-    /// in the stable series that took the same change, the kernel kills at once who is born into a cgroup when
-    /// that or its parent's was ever killed through cgroup.kill (docs/adr/0017-spurned-newborn.md).
+    /// The newborn, and whether it still waits to be moved into its cgroup: since Linux 6.14 and up to 7.3,
+    /// and in the stable series that took the same change, the kernel kills at once who is born into a cgroup
+    /// when that or its parent's was ever killed through cgroup.kill (docs/adr/0017-spurned-newborn.md).
     fn born(&self, image: &OwnedFd, kinds: u64) -> Result<(Born, bool), Cause> {
         let cgroup = self.birthplace().map(host::borrowed);
         let bear = |place| {
@@ -116,8 +116,8 @@ impl Launch<'_> {
             .map_err(|said| Cause::Said(format!("error running {kind} hook #{index}: {said}")))
     }
 
-    /// The namespace lives as long as somebody holds it: first our descriptor, then the child. Of a process with
-    /// several threads only this one leaves and comes back, so it is its own entry that tells (proc(5)).
+    /// The namespace lives as long as somebody holds it: first our descriptor, then the child. Of a process
+    /// with several threads only this one leaves and comes back, so it is its own entry that tells (proc(5)).
     pub(super) fn make_network(&mut self) -> Done {
         let open_own = || open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let own = open_own()?;

@@ -87,8 +87,8 @@ impl Drop for CallerTerminal<'_> {
     }
 }
 
-/// A terminal that is not our session's has no job control for us: it answers ENOTTY. Our own group is 0 when its
-/// leader lives in an outer pid namespace, pid_namespaces(7).
+/// A terminal that is not our session's has no job control for us: it answers ENOTTY. Our own group is 0 when
+/// its leader lives in an outer pid namespace, pid_namespaces(7).
 fn place_at(keyboard: BorrowedFd) -> Place {
     match tcgetpgrp(keyboard) {
         Ok(group) if group.as_raw_pid() != getpgrp().as_raw() => Place::Background,

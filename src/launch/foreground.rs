@@ -105,8 +105,8 @@ pub fn attend(
     Ok(status)
 }
 
-/// Shows what is in the terminal of a container that came to nothing: a hook may have said there why. `master` is its
-/// master side. A caller who does not read within a second does not want to know.
+/// Shows what is in the terminal of a container that came to nothing: a hook may have said there why.
+/// `master` is its master side. A caller who does not read within a second does not want to know.
 pub fn show_remains(master: OwnedFd) {
     let (input, output) = (stdin(), stdout());
     let Ok(mut relay) = Relay::new(master, input.as_fd(), output.as_fd()) else { return };

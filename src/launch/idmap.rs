@@ -1,8 +1,8 @@
 //! Mounts that show other ids: the user namespaces whose maps they take (mount_setattr(2), MOUNT_ATTR_IDMAP).
 //!
 //! The kernel takes an id map for a mount only as a user namespace. For maps that no container has, a process
-//! is born in a new one, gets its maps written, and is gone again before the container is born: the descriptor
-//! of the namespace is all that is needed.
+//! is born in a new one, gets its maps written, and is gone again before the container is born: the
+//! descriptor of the namespace is all that is needed.
 
 use std::fs;
 use std::os::fd::OwnedFd;

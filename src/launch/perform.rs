@@ -4,8 +4,8 @@
 //! everything with an effect that outlives the command in a field of its own. When a step fails, on either
 //! side, all of it is undone (`undo.rs`): nothing is left behind.
 //!
-//! The steps themselves stand beside this file: what is made ready (`prepare.rs`), the mounts (`trees.rs`), the
-//! birth and what follows it (`birth.rs`), what is written down (`record.rs`).
+//! The steps themselves stand beside this file: what is made ready (`prepare.rs`), the mounts (`trees.rs`),
+//! the birth and what follows it (`birth.rs`), what is written down (`record.rs`).
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;

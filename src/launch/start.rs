@@ -25,14 +25,14 @@ const END: u64 = 10_000;
 /// Starts the program of a created container, and returns when it runs: the line to the child closes with its
 /// execve, and before that it can say why there will be none.
 ///
-/// For a `service` that wants to be told when the program is ready, the socket at which the program says so is
-/// bound, and handed over with the program's process.
+/// For a `service` that wants to be told when the program is ready, the socket at which the program says so
+/// is bound, and handed over with the program's process.
 ///
 /// A hook that fails is the end of the container: it is deleted, with its poststop hooks, and `warnings`
 /// receives what these say (runtime.md, Lifecycle, steps 7, 9 and 12).
 ///
-/// Errors: [`Error::WrongState`] for a container that is not created, or has no process; the step or hook that
-/// failed.
+/// Errors: [`Error::WrongState`] for a container that is not created, or has no process; the step or hook
+/// that failed.
 pub fn start(
     store: &Store,
     id: &ContainerId,

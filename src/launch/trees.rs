@@ -75,8 +75,8 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// Changes a detached tree, which nobody can see yet (mount_setattr(2)). `named` tells its filesystem, for
-    /// the error when that cannot show other ids.
+    /// Changes a detached tree, which nobody can see yet (mount_setattr(2)). `named` tells its filesystem,
+    /// for the error when that cannot show other ids.
     fn changed(
         &self,
         tree: OwnedFd,

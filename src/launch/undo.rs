@@ -97,8 +97,9 @@ impl Launch<'_> {
     }
 }
 
-/// Kills the newborn and reaps it. The first process of a pid namespace ends after all others in there, and one
-/// that came in by `exec` only when its own parent has reaped it (pid_namespaces(7)): that may take for ever.
+/// Kills the newborn and reaps it. The first process of a pid namespace ends after all others in there, and
+/// one that came in by `exec` only when its own parent has reaped it (pid_namespaces(7)): that may take for
+/// ever.
 pub(super) fn end(born: &Born) -> Option<String> {
     let _ = rustix::process::pidfd_send_signal(&born.pidfd, rustix::process::Signal::KILL);
     match process::readable_within(host::borrowed(&born.pidfd), Some(END.as_millis() as u64)) {

@@ -1,4 +1,5 @@
-//! The messages of netlink(7): a header, a body of fixed size, attributes. Numbers are in the machine's order.
+//! The messages of netlink(7): a header, a body of fixed size, attributes. Numbers are in the machine's
+//! order.
 
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;

@@ -1,8 +1,8 @@
 //! What controllers count that are bound to cgroup v1, in the same shape.
 //!
-//! `pids` and `rdma` have the files of version 2, and `Files` finds them in their group. The others have names
-//! and units of their own: time is in nanoseconds already, swap includes memory already, and no limit is the
-//! largest multiple of a page.
+//! `pids` and `rdma` have the files of version 2, and `Files` finds them in their group. The others have
+//! names and units of their own: time is in nanoseconds already, swap includes memory already, and no limit
+//! is the largest multiple of a page.
 //!
 //! Kernel: admin-guide/cgroup-v1/memory.rst, cpuacct.rst, blkio-controller.rst, hugetlb.rst; cpuset(7).
 

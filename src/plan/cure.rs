@@ -1,7 +1,7 @@
 //! What usually mends it when the kernel refuses a step.
 //!
-//! A feature knows the cures of its own steps; here is only which feature is asked. What is asked is the action,
-//! not the feature that has put it into the plan: several of them mount, and join namespaces.
+//! A feature knows the cures of its own steps; here is only which feature is asked. What is asked is the
+//! action, not the feature that has put it into the plan: several of them mount, and join namespaces.
 
 use crate_run_plan::Operation;
 use crate_run_plan::report::Call;

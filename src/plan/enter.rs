@@ -1,10 +1,10 @@
 //! The order of an exec, on one page: another program enters a container that is there already.
 //!
 //! It must get no more power than the container's first process has, and nothing of the host may be within
-//! reach of the container at any moment. So the process joins all namespaces in one call, and gets ready where
-//! no process of the container can see it: its pid namespace is still the host's. Only then is it born a
-//! second time, inside, as a program that cannot be traced and holds no descriptor but its line to the runtime
-//! and its terminal. From there on the tail is that of `compile`, step by step.
+//! reach of the container at any moment. So the process joins all namespaces in one call, and gets ready
+//! where no process of the container can see it: its pid namespace is still the host's. Only then is it born
+//! a second time, inside, as a program that cannot be traced and holds no descriptor but its line to the
+//! runtime and its terminal. From there on the tail is that of `compile`, step by step.
 
 use crate_run_plan::Operation;
 use crate_run_sys::namespaces::flag;

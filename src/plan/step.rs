@@ -92,8 +92,8 @@ pub enum HostAction {
     MakeMonitoringGroup { group: resctrl::Group },
     /// Puts the newborn into a group of resctrl.
     JoinResctrlGroup { group: resctrl::Group },
-    /// Opens the root filesystem and goes there, where the child finds it as its working directory. Clones its
-    /// tree, unless the child does.
+    /// Opens the root filesystem and goes there, where the child finds it as its working directory. Clones
+    /// its tree, unless the child does.
     OpenRoot { path: OutsidePath, clone: Option<TreeChange> },
     /// Makes or opens the user namespace whose id maps a mount takes, for the runtime's own use.
     MapIds { ids: Ids, slot: Slot },
@@ -136,7 +136,8 @@ pub enum HostAction {
     OpenGate,
     /// Connects to the socket that wants the terminal.
     ConnectConsole { path: OutsidePath },
-    /// Goes back from a time namespace that was entered for the birth. From others the runtime returns at once.
+    /// Goes back from a time namespace that was entered for the birth. From others the runtime returns at
+    /// once.
     ReturnToOwnTime,
     /// clone3(2) and execve(2) of the sealed child.
     GiveBirth { kinds: u64 },

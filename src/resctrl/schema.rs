@@ -1,8 +1,8 @@
 //! The lines of a `schemata` file: `L3:0=7f0;1=1f`, a resource, and a value for each of its domains.
 //!
-//! The kernel shows them in a form of its own (`    L3:0=7f0;1=01f`), so lines are compared by value: masks of
-//! caches are hexadecimal, bandwidth is decimal, and a bandwidth in percent is rounded up to the next step of
-//! the hardware when it is written.
+//! The kernel shows them in a form of its own (`    L3:0=7f0;1=01f`), so lines are compared by value: masks
+//! of caches are hexadecimal, bandwidth is decimal, and a bandwidth in percent is rounded up to the next step
+//! of the hardware when it is written.
 //!
 //! Kernel: resctrl.rst, "Schemata files - general concepts".
 

@@ -32,7 +32,8 @@ fn find_in(mountinfo: &str) -> Option<PathBuf> {
     })
 }
 
-/// A path of mountinfo as it is: a space, tab, newline or backslash stands there as a backslash and three octal digits.
+/// A path of mountinfo as it is: a space, tab, newline or backslash stands there as a backslash and three
+/// octal digits.
 pub fn unescaped(field: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();

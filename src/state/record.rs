@@ -63,8 +63,8 @@ pub struct Record {
     pub process: Option<ProcessId>,
     /// The cgroup, as a path below the mount of the hierarchy; written before it is made.
     pub cgroup: Option<String>,
-    /// The scope, where systemd makes the cgroup; written before it is asked for. `cgroup` follows when the scope
-    /// is there.
+    /// The scope, where systemd makes the cgroup; written before it is asked for. `cgroup` follows when the
+    /// scope is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
     /// Those levels of the path that did not exist before.

@@ -30,10 +30,11 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Kills what is in the scope, has systemd stop and forget it, and sees to it that its directory is gone. A scope
-/// that is not there is a success.
+/// Kills what is in the scope, has systemd stop and forget it, and sees to it that its directory is gone. A
+/// scope that is not there is a success.
 ///
-/// Errors: [`Error::Cgroup`] while somebody lives in it; [`Error::Systemd`] when nobody can say whether it is gone.
+/// Errors: [`Error::Cgroup`] while somebody lives in it; [`Error::Systemd`] when nobody can say whether it is
+/// gone.
 pub fn remove(unit: &Unit, place: Option<&str>, claim: Claim<'_>) -> Result<(), Error> {
     let path = place.and_then(|place| CgroupPath::absolute(place).ok());
     let deadline = Instant::now() + DEATH;

@@ -1,7 +1,7 @@
 //! The directory of all containers, and the one of each.
 //!
-//! Records are replaced by renameat2(2): a reader sees the old one or the new one. They are not flushed to disk:
-//! containers do not survive the power failure that would make it matter
+//! Records are replaced by renameat2(2): a reader sees the old one or the new one. They are not flushed to
+//! disk: containers do not survive the power failure that would make it matter
 //! (docs/adr/0005-state-without-fsync.md).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -46,8 +46,8 @@ impl Store {
         Self { root, mode: 0o700 }
     }
 
-    /// The same in the runtime directory of a user, where what lies untouched for long may be removed unless it
-    /// is sticky (XDG Base Directory Specification).
+    /// The same in the runtime directory of a user, where what lies untouched for long may be removed unless
+    /// it is sticky (XDG Base Directory Specification).
     pub fn of_user(root: PathBuf) -> Self {
         Self { root, mode: 0o1700 }
     }

@@ -7,8 +7,8 @@
 //! runtime, before this process existed.
 //!
 //! Read in this order: [`runner`] (the loop), [`failure`] (what an operation answers), [`inside`] (how a path
-//! of the image is looked up), then the operations by chapter: [`namespace`], [`mount`], [`later`] (mounts of a
-//! container that runs), [`device`], `mask`, [`terminal`], [`hook`], [`execute`], [`power`] (ids and
+//! of the image is looked up), then the operations by chapter: [`namespace`], [`mount`], [`later`] (mounts of
+//! a container that runs), [`device`], `mask`, [`terminal`], [`hook`], [`execute`], [`power`] (ids and
 //! capabilities), `scheduling`, [`filter`] (seccomp) and [`verify`].
 #![no_std]
 #![forbid(unsafe_code)]

@@ -64,9 +64,9 @@ fn mount_console(runner: &Runner) -> Outcome {
     Ok(())
 }
 
-/// Standard streams that are pipes or files get the user for their owner: to open /dev/stdout anew takes more than a
-/// descriptor. Devices stay the caller's: his terminal is not for the container. An owner without an id in the user
-/// namespace, or a read-only file, is left alone.
+/// Standard streams that are pipes or files get the user for their owner: to open /dev/stdout anew takes more
+/// than a descriptor. Devices stay the caller's: his terminal is not for the container. An owner without an
+/// id in the user namespace, or a read-only file, is left alone.
 fn lend_streams(uid: u32) -> Outcome {
     for stream in (0..3).map(Fd) {
         let Ok(status) = files::status(stream) else { continue };

@@ -46,8 +46,9 @@ fn ids(uid: u32, gid: u32) -> Outcome {
     refuse_unless(all == [gid; 4], b"the group is not the one of the plan")
 }
 
-/// The supplementary groups; `expected` are sorted, each once. The kernel sorts its list by the numbers outside of the user namespace (setgroups(2)): the order says
-/// nothing here, but groups that were given twice lie side by side.
+/// The supplementary groups; `expected` are sorted, each once. The kernel sorts its list by the numbers
+/// outside of the user namespace (setgroups(2)): the order says nothing here, but groups that were given
+/// twice lie side by side.
 fn supplementary(expected: &[u8]) -> Outcome {
     let (expected, _) = expected.as_chunks::<4>();
     let mut few = [0; 64];

@@ -1,8 +1,8 @@
 //! The operations of the child: everything that can happen inside a container before its program runs.
 //!
-//! The table below is the whole vocabulary, in chapters. The macro makes two types of it: [`Operation`], which
-//! the runtime computes and which owns its strings, and [`Sealed`], which the child reads in place from the
-//! bytes of the plan. Each chapter is carried out by a module of the child.
+//! The table below is the whole vocabulary, in chapters. The macro makes two types of it: [`Operation`],
+//! which the runtime computes and which owns its strings, and [`Sealed`], which the child reads in place from
+//! the bytes of the plan. Each chapter is carried out by a module of the child.
 
 use core::ffi::CStr;
 

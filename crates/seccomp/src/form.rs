@@ -3,7 +3,8 @@
 use crate::{Filter, LONGEST_PROGRAM};
 
 /// What is wrong with the form of a filter, in words: an instruction that the compiler has no use of, a load
-/// beside a word of `seccomp_data`, a jump or an end that leads outside. `None` for a filter that can be loaded.
+/// beside a word of `seccomp_data`, a jump or an end that leads outside. `None` for a filter that can be
+/// loaded.
 pub fn flaw(filter: &Filter) -> Option<String> {
     let length = filter.instructions.len();
     if !(1..=LONGEST_PROGRAM).contains(&length) || filter.bytes().len() != length * 8 {

@@ -362,8 +362,8 @@ pub(crate) fn only_matching(profile: &LinuxSeccomp, native: Arch, sample: &Sampl
     only
 }
 
-/// Is `sample` a call with 64-bit arguments, and do two rules of `profile` compare one of them with values whose
-/// high words are the same?
+/// Is `sample` a call with 64-bit arguments, and do two rules of `profile` compare one of them with values
+/// whose high words are the same?
 #[cfg(feature = "oracle")]
 pub(crate) fn shares_a_high_word(profile: &LinuxSeccomp, sample: &Sample) -> bool {
     let args = |block: &LinuxSyscall| block.args().clone().unwrap_or_default();

@@ -10,12 +10,12 @@
 //!
 //! - The plain reading of `model` says which actions some matching rule asks for. Ours must be one of them,
 //!   whatever libseccomp says. If libseccomp's is none of them, it is wrong (`unfounded`).
-//! - If it is one of them, the two have asked the rules in different orders; the specification names none. Then
-//!   libseccomp is shown only the rules that match. If it says what we say, it does not follow its own order
-//!   in the whole profile (`disordered`).
-//! - If not, two of these rules must compare one 64-bit argument with values of the same high word. libseccomp
-//!   then makes a single comparison of both, whatever their operators are, and can no longer ask the one
-//!   before the other (`joined`).
+//! - If it is one of them, the two have asked the rules in different orders; the specification names none.
+//!   Then libseccomp is shown only the rules that match. If it says what we say, it does not follow its own
+//!   order in the whole profile (`disordered`).
+//! - If not, two of these rules must compare one 64-bit argument with values of the same high word.
+//!   libseccomp then makes a single comparison of both, whatever their operators are, and can no longer ask
+//!   the one before the other (`joined`).
 //!
 //! A difference that is none of these fails the test.
 

@@ -48,8 +48,8 @@ pub fn run_anywhere() -> Answer<()> {
     run_on(&[u8::MAX; 1024])
 }
 
-/// sched_setaffinity(2): the calling process may run on these processors, one bit each, the first in the lowest
-/// bit of the first byte. EINVAL: there is none of them, or its cpuset allows none.
+/// sched_setaffinity(2): the calling process may run on these processors, one bit each, the first in the
+/// lowest bit of the first byte. EINVAL: there is none of them, or its cpuset allows none.
 pub fn run_on(processors: &[u8]) -> Answer<()> {
     call(arch::SCHED_SETAFFINITY, [0, processors.len(), processors.as_ptr() as usize, 0, 0, 0]).map(drop)
 }

@@ -26,8 +26,8 @@ pub fn make_controlling(terminal: Fd) -> Answer<()> {
     call(arch::IOCTL, [terminal.raw(), 0x540e, 0, 0, 0, 0]).map(drop)
 }
 
-/// The modes of a terminal as TCGETS knows them: input, output, control, local, then the line discipline and the
-/// special characters.
+/// The modes of a terminal as TCGETS knows them: input, output, control, local, then the line discipline and
+/// the special characters.
 #[repr(C)]
 #[derive(Default)]
 struct Modes {
@@ -38,7 +38,8 @@ struct Modes {
     rest: [u8; 20],
 }
 
-/// ONLCR off (termios(3)): what is written leaves the terminal without a carriage return at the end of a line.
+/// ONLCR off (termios(3)): what is written leaves the terminal without a carriage return at the end of a
+/// line.
 pub fn plain_line_ends(terminal: Fd) -> Answer<()> {
     const ONLCR: u32 = 4;
     let mut modes = Modes::default();

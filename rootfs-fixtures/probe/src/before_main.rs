@@ -27,8 +27,8 @@ extern "C" fn note() {
     birth();
 }
 
-// SAFETY: libc calls each pointer in `.init_array` once, as a C function, before main; `note` is one and does not
-// need anything that Rust's start code would set up.
+// SAFETY: libc calls each pointer in `.init_array` once, as a C function, before main; `note` is one and does
+// not need anything that Rust's start code would set up.
 #[allow(unsafe_code)]
 #[used]
 #[unsafe(link_section = ".init_array")]

@@ -3,12 +3,14 @@
 use nix::errno::Errno;
 use std::io;
 
-/// The symbolic name of a raw error number, such as `EPERM`; numbers that Linux does not define read `UnknownErrno`.
+/// The symbolic name of a raw error number, such as `EPERM`; numbers that Linux does not define read
+/// `UnknownErrno`.
 pub fn name(raw: i32) -> String {
     format!("{:?}", Errno::from_raw(raw))
 }
 
-/// The symbolic name of what the kernel answered, or Rust's own words for an error that never reached the kernel.
+/// The symbolic name of what the kernel answered, or Rust's own words for an error that never reached the
+/// kernel.
 pub fn of(error: &io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), name)
 }

@@ -1,8 +1,8 @@
 //! `probe` runs inside a container and tells what it finds there.
 //!
-//! A *topic* (`probe ids`, `probe mounts`, ...) prints one JSON value; `probe report` prints all of them in one
-//! object. An *action* (`probe exit 3`, `probe spin 1`, ...) does something that a test wants to watch from
-//! outside. The probe judges nothing: what is right is written in the tests, what is true is said here.
+//! A *topic* (`probe ids`, `probe mounts`, ...) prints one JSON value; `probe report` prints all of them in
+//! one object. An *action* (`probe exit 3`, `probe spin 1`, ...) does something that a test wants to watch
+//! from outside. The probe judges nothing: what is right is written in the tests, what is true is said here.
 //!
 //! It is one static binary without any need for files of its own, so it works in an empty root filesystem.
 //! Exit status: 0, or what the action asks for; 1 with one line on stderr when the answer could not be found;

@@ -22,8 +22,8 @@ pub fn own_status(key: &str) -> Result<String, String> {
     field(&status, key).map(str::to_owned).ok_or_else(|| format!("/proc/self/status has no line {key}"))
 }
 
-/// One field of our own /proc/self/stat, counted from 1 as proc_pid_stat(5) does; fields 1 and 2 are not offered
-/// because the second, the command, may contain blanks and parentheses.
+/// One field of our own /proc/self/stat, counted from 1 as proc_pid_stat(5) does; fields 1 and 2 are not
+/// offered because the second, the command, may contain blanks and parentheses.
 pub fn own_stat(number: usize) -> Result<String, String> {
     let text = read("/proc/self/stat")?;
     stat_field(&text, number)

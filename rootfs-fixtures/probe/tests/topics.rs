@@ -71,8 +71,8 @@ fn a_closed_stdin_stays_visible_as_closed() {
 
 #[test]
 fn only_signals_that_the_caller_ignores_are_ignored() {
-    // glibc's posix_spawn(3), which starts the shell, leaves its two internal signals 32 and 33 ignored; what else
-    // is ignored came from our own caller, such as nohup(1).
+    // glibc's posix_spawn(3), which starts the shell, leaves its two internal signals 32 and 33 ignored; what
+    // else is ignored came from our own caller, such as nohup(1).
     let ours = probe(&["signals"])["ignored"]["names"].as_array().unwrap().clone();
     let ignored = |arrange: &str| {
         let signals = probe_after(arrange, "signals");

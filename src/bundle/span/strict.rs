@@ -226,7 +226,8 @@ impl<'a> Grammar<'a> {
         Ok(())
     }
 
-    /// Another value. When there are too many, the innermost open value with more than half of them is to blame.
+    /// Another value. When there are too many, the innermost open value with more than half of them is to
+    /// blame.
     fn count(&mut self, token: &Token) -> Result<(), Wrong> {
         self.values += 1;
         if self.values <= MOST_VALUES {

@@ -1,8 +1,9 @@
 //! Device rules in systemd's words: `DevicePolicy` and `DeviceAllow`.
 //!
-//! systemd attaches a program of its own to the scope, beside ours. Both must allow (bpf(2), BPF_F_ALLOW_MULTI), so
-//! systemd can take nothing from our filter at a `daemon-reload`, but could deny what we allow. So it is told the
-//! rules where its list of what is allowed can say exactly the same; else it is told to filter nothing.
+//! systemd attaches a program of its own to the scope, beside ours. Both must allow (bpf(2),
+//! BPF_F_ALLOW_MULTI), so systemd can take nothing from our filter at a `daemon-reload`, but could deny what
+//! we allow. So it is told the rules where its list of what is allowed can say exactly the same; else it is
+//! told to filter nothing.
 //!
 //! Man page: systemd.resource-control(5), `DeviceAllow=`.
 

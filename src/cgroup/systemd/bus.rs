@@ -132,7 +132,8 @@ impl Bus {
         let Method { destination, path, interface, member } = signal;
         let name = [Value::text(destination)];
         let owner = match self.call(&of_bus("GetNameOwner"), &name, "the bus") {
-            // A user's bus begins with the first who connects, and systemd comes to it later: this waits for it.
+            // A user's bus begins with the first who connects, and systemd comes to it later: this waits for
+            // it.
             Err(error) if error.is_named(NO_OWNER) => {
                 let flags = Value::Uint32(0);
                 self.call(&of_bus("StartServiceByName"), &[name[0].clone(), flags], "the bus")?;

@@ -1,8 +1,8 @@
 //! Values written as text: what the annotations `org.systemd.property.NAME` hold.
 //!
 //! The text format of GVariant as far as a property of a unit needs it: `true`, `'word'`, `-3`, `uint64 7`,
-//! `1.5`, `[1, 2]`, `('a', 7)`, `<'word'>`, and `@as []` for what does not show its type. A number without a type
-//! is a 32-bit one, in an array with typed members of their type.
+//! `1.5`, `[1, 2]`, `('a', 7)`, `<'word'>`, and `@as []` for what does not show its type. A number without a
+//! type is a 32-bit one, in an array with typed members of their type.
 
 use super::value::Value;
 use super::wire::split;

@@ -1,8 +1,8 @@
 //! Messages of D-Bus: calls that are written, and replies and signals that are read.
 //!
-//! A message is a fixed start of 16 bytes (byte order, type, flags, version, length of the body, serial number,
-//! length of the fields), the header fields, and the body, each part at a multiple of eight (D-Bus Specification,
-//! "Message Format").
+//! A message is a fixed start of 16 bytes (byte order, type, flags, version, length of the body, serial
+//! number, length of the fields), the header fields, and the body, each part at a multiple of eight (D-Bus
+//! Specification, "Message Format").
 
 use super::value::{Value, signature};
 use super::wire::{Malformed, Reader, Writer};
@@ -187,7 +187,8 @@ mod tests {
         member: "Hello",
     };
 
-    /// The bytes that `busctl` and `dbus-send` write for the first call on a bus, but for the order of fields.
+    /// The bytes that `busctl` and `dbus-send` write for the first call on a bus, but for the order of
+    /// fields.
     #[test]
     fn a_call_has_the_bytes_of_the_specification() {
         let bytes = call(&HELLO, Addressing::ByName, 1, &[]);

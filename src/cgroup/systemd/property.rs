@@ -1,10 +1,10 @@
 //! What a unit is told about itself: its properties, from the limits and from annotations.
 //!
 //! systemd writes the files of a cgroup itself, and again whenever it sees fit (`daemon-reload`,
-//! `set-property`). So every limit that it knows is told to it as a property; else it would one day write its own
-//! default over ours. After the unit is there all limits are written to the files as well, as with the other
-//! driver: what systemd cannot express (hugetlb, rdma, one device's I/O, burst) stands there alone, and systemd
-//! leaves files alone of which it was told nothing.
+//! `set-property`). So every limit that it knows is told to it as a property; else it would one day write its
+//! own default over ours. After the unit is there all limits are written to the files as well, as with the
+//! other driver: what systemd cannot express (hugetlb, rdma, one device's I/O, burst) stands there alone, and
+//! systemd leaves files alone of which it was told nothing.
 //!
 //! | file | property |
 //! |---|---|
@@ -184,8 +184,8 @@ pub fn rounded(settings: Vec<Setting>) -> Vec<Setting> {
     settings.into_iter().map(round).collect()
 }
 
-/// A list such as `0-3,5` as one bit for each number, the lowest in the first byte. None means all to systemd, as
-/// an empty file does to the kernel.
+/// A list such as `0-3,5` as one bit for each number, the lowest in the first byte. None means all to
+/// systemd, as an empty file does to the kernel.
 fn bitmap(list: &str) -> Option<Vec<u8>> {
     /// More than any kernel counts.
     const MOST: usize = 8192;
@@ -271,8 +271,8 @@ fn microseconds(seconds: &Value) -> Result<u64, String> {
         .ok_or_else(|| "it is no number of seconds".to_owned())
 }
 
-/// The properties of one scope: a later one of the same name takes the place of an earlier one. A user's manager
-/// filters no devices.
+/// The properties of one scope: a later one of the same name takes the place of an earlier one. A user's
+/// manager filters no devices.
 pub fn of_unit(unit: &Unit, parts: [Vec<Property>; 3], devices: Vec<Property>) -> Vec<Property> {
     let devices = if unit.manager == Manager::System { devices } else { Vec::new() };
     let mut list: Vec<Property> = Vec::new();

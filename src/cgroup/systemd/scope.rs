@@ -1,8 +1,9 @@
 //! What is asked of systemd about the scope of a container: five calls and one signal.
 //!
 //! A scope is made for processes that are there already: systemd moves them in (org.freedesktop.systemd1(5),
-//! StartTransientUnit with `PIDs`). For a user this is the one way in, for only systemd may write to the cgroup
-//! in which both the old and the new place lie. What is asked for becomes a job; its end is told by a signal.
+//! StartTransientUnit with `PIDs`). For a user this is the one way in, for only systemd may write to the
+//! cgroup in which both the old and the new place lie. What is asked for becomes a job; its end is told by a
+//! signal.
 
 use super::bus::Bus;
 use super::error::SystemdError;

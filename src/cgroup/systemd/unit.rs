@@ -1,11 +1,11 @@
 //! The unit of a container: `linux.cgroupsPath` in systemd's words, `slice:prefix:name`.
 //!
-//! The unit is `prefix-name.scope` below `slice`. The name of a slice is its place: `a-b.slice` lies in `a.slice`.
-//! Without a slice it is `system.slice`, or `user.slice` for the manager of a user, as with runc; without any
-//! value the scope is `crate-run-ID.scope` there.
+//! The unit is `prefix-name.scope` below `slice`. The name of a slice is its place: `a-b.slice` lies in
+//! `a.slice`. Without a slice it is `system.slice`, or `user.slice` for the manager of a user, as with runc;
+//! without any value the scope is `crate-run-ID.scope` there.
 //!
-//! A name that ends in `.slice` would make a slice of the container itself. runc asks systemd for one and puts
-//! the process into its directory behind systemd's back; systemd keeps processes out of slices
+//! A name that ends in `.slice` would make a slice of the container itself. runc asks systemd for one and
+//! puts the process into its directory behind systemd's back; systemd keeps processes out of slices
 //! (systemd.slice(5)). We refuse it.
 //!
 //! Man pages: systemd.unit(5), systemd.scope(5), systemd.slice(5).

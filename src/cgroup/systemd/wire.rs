@@ -1,8 +1,8 @@
 //! Values as bytes, and back (D-Bus Specification, "Marshalling").
 //!
-//! Everything is little-endian, as we write it and as systemd answers on the machines that crate-run runs on. A
-//! value begins at a multiple of its alignment, counted from the start of the message. What is read was written
-//! by another process: every length is compared with what is there, and nesting has a limit.
+//! Everything is little-endian, as we write it and as systemd answers on the machines that crate-run runs on.
+//! A value begins at a multiple of its alignment, counted from the start of the message. What is read was
+//! written by another process: every length is compared with what is there, and nesting has a limit.
 
 use super::value::Value;
 

@@ -1,9 +1,9 @@
 //! The `blkio` controller of version 1, which version 2 calls `io`.
 //!
-//! Kernel: `blkio.throttle.*_device` take one line "MAJOR:MINOR rate" for each device, and a rate of 0 lifts the
-//! limit. A weight (10 to 1000) needs the BFQ scheduler, whose files are `blkio.bfq.weight` and
-//! `blkio.bfq.weight_device`; kernels with patches of their own have them without `bfq`. `leafWeight` went with
-//! the CFQ scheduler in Linux 5.0, and is an error as on version 2.
+//! Kernel: `blkio.throttle.*_device` take one line "MAJOR:MINOR rate" for each device, and a rate of 0 lifts
+//! the limit. A weight (10 to 1000) needs the BFQ scheduler, whose files are `blkio.bfq.weight` and
+//! `blkio.bfq.weight_device`; kernels with patches of their own have them without `bfq`. `leafWeight` went
+//! with the CFQ scheduler in Linux 5.0, and is an error as on version 2.
 //!
 //! Kernel: admin-guide/cgroup-v1/blkio-controller.rst, block/bfq-iosched.rst. Man page: cgroups(7), "blkio".
 

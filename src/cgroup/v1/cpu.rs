@@ -1,9 +1,10 @@
 //! The `cpu` controller of version 1.
 //!
-//! Kernel: `cpu.shares` takes the shares of the specification as they are. The quota stands in a file of its own
-//! and so does the period, and a new pair may be refused while one of the old ones stands (a group may not get
-//! more than the one above). So the quota is lifted before the period changes. A burst may never exceed the
-//! quota. `cpu.rt_runtime_us` may not exceed `cpu.rt_period_us`, and exists with CONFIG_RT_GROUP_SCHED only.
+//! Kernel: `cpu.shares` takes the shares of the specification as they are. The quota stands in a file of its
+//! own and so does the period, and a new pair may be refused while one of the old ones stands (a group may
+//! not get more than the one above). So the quota is lifted before the period changes. A burst may never
+//! exceed the quota. `cpu.rt_runtime_us` may not exceed `cpu.rt_period_us`, and exists with
+//! CONFIG_RT_GROUP_SCHED only.
 //!
 //! Kernel: scheduler/sched-bwc.rst, sched-rt-group.rst. Man page: cgroups(7), "cpu".
 

@@ -1,7 +1,7 @@
 //! Which hierarchies of version 1 this host has mounted, as `cgroups-rs` reads them.
 //!
-//! A line of /proc/self/mountinfo tells where one is mounted, and among its options what is bound to it; a line
-//! of /proc/self/cgroup tells in which group of it the runtime stands. A word that stands in both is a
+//! A line of /proc/self/mountinfo tells where one is mounted, and among its options what is bound to it; a
+//! line of /proc/self/cgroup tells in which group of it the runtime stands. A word that stands in both is a
 //! controller or the name of a hierarchy; other options (`xattr`, `release_agent=`) are in the first only.
 //!
 //! Man pages: cgroups(7), "/proc files"; proc_pid_mountinfo(5).
@@ -43,7 +43,8 @@ fn bound(mounts: &[Mountinfo], own: &HashMap<String, String>) -> Vec<Bound> {
     found
 }
 
-/// A group as a path below the mount point, which may show a part of the hierarchy only, as inside a container.
+/// A group as a path below the mount point, which may show a part of the hierarchy only, as inside a
+/// container.
 fn below(path: &str, mount_root: &Path) -> String {
     let inside = Path::new(path).strip_prefix(mount_root).ok().and_then(Path::to_str);
     inside.map_or_else(|| path.to_owned(), |inside| format!("/{inside}"))

@@ -1,8 +1,8 @@
 //! `linux.resources` where controllers are bound to version 1.
 //!
-//! What such a controller is asked for becomes writes to the files of version 1. The rest is as on every host:
-//! `pids`, `cpuset` and `rdma` have the same files in both, and a controller that nobody has bound is that of
-//! version 2. So the request is divided, and the second part goes the usual way.
+//! What such a controller is asked for becomes writes to the files of version 1. The rest is as on every
+//! host: `pids`, `cpuset` and `rdma` have the same files in both, and a controller that nobody has bound is
+//! that of version 2. So the request is divided, and the second part goes the usual way.
 //!
 //! `unified` names files of version 2, and is an error here (behaviour of runc and crun).
 

@@ -1,13 +1,14 @@
 //! The `memory` controller of version 1.
 //!
-//! Kernel: `memory.limit_in_bytes` holds memory, `memory.memsw.limit_in_bytes` memory and swap together, which
-//! is how the specification counts. The second must never lie below the first, not even between two writes. So
-//! it is lifted, then the first is written, then the second: the same writes are right for a new group and for
-//! one with other limits. A kernel without swap accounting (CONFIG_SWAP, swapaccount=) lacks that file.
+//! Kernel: `memory.limit_in_bytes` holds memory, `memory.memsw.limit_in_bytes` memory and swap together,
+//! which is how the specification counts. The second must never lie below the first, not even between two
+//! writes. So it is lifted, then the first is written, then the second: the same writes are right for a new
+//! group and for one with other limits. A kernel without swap accounting (CONFIG_SWAP, swapaccount=) lacks
+//! that file.
 //!
 //! `memory.soft_limit_in_bytes` is what reclaim leaves alone while others have more, `memory.swappiness` how
-//! willingly it swaps (0 to 100), `memory.oom_control` switches the OOM killer off: a process that wants more then
-//! waits. Kernel memory counts as memory; its own limit went with Linux 5.16 and is passed over (OCI
+//! willingly it swaps (0 to 100), `memory.oom_control` switches the OOM killer off: a process that wants more
+//! then waits. Kernel memory counts as memory; its own limit went with Linux 5.16 and is passed over (OCI
 //! config-linux.md, "Memory", says that it is deprecated), that of TCP buffers is written.
 //!
 //! Kernel: admin-guide/cgroup-v1/memory.rst. Man page: cgroups(7), "memory".
@@ -20,7 +21,8 @@ use crate::cgroup::limits::Setting;
 const LIMIT: &str = "memory.limit_in_bytes";
 const WITH_SWAP: &str = "memory.memsw.limit_in_bytes";
 
-/// The writes, in bytes; -1 means no limit in the files as in the specification, and 0 that nothing was asked.
+/// The writes, in bytes; -1 means no limit in the files as in the specification, and 0 that nothing was
+/// asked.
 pub(super) fn settings(memory: &LinuxMemory, at: &Pointer) -> Vec<Setting> {
     let asked = |value: Option<i64>| value.filter(|value| *value != 0);
     let limit = asked(memory.limit());

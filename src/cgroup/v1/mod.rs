@@ -1,9 +1,9 @@
 //! Control groups, version 1: a hierarchy for each controller, on hosts that have not moved to version 2.
 //!
 //! The kernel has one cgroup2 hierarchy in any case, with or without controllers, mounted or not. So the
-//! container's cgroup is there as on every host: it is born in it, its devices are filtered in it, it is frozen
-//! and killed through it, all of which version 1 can do only process by process. A controller that is bound to
-//! version 1 has a hierarchy of its own beside it, and the container a group in each of these:
+//! container's cgroup is there as on every host: it is born in it, its devices are filtered in it, it is
+//! frozen and killed through it, all of which version 1 can do only process by process. A controller that is
+//! bound to version 1 has a hierarchy of its own beside it, and the container a group in each of these:
 //!
 //! | part | file |
 //! |---|---|

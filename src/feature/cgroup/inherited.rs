@@ -1,8 +1,8 @@
 //! A container without a cgroup of its own: it stays in that of the runtime.
 //!
-//! Then there is nothing that could hold a limit or a device filter for the container alone, nothing to freeze,
-//! and nobody knows who belongs to it but its pid namespace. So a limit is an error (what was asked for would
-//! not be), and what only makes the container weaker is a warning.
+//! Then there is nothing that could hold a limit or a device filter for the container alone, nothing to
+//! freeze, and nobody knows who belongs to it but its pid namespace. So a limit is an error (what was asked
+//! for would not be), and what only makes the container weaker is a warning.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! A cgroup that systemd makes: a scope, which is there only when a process is in it.
 //!
 //! So the newborn comes first. It waits while systemd moves it into its new scope; then come the limits that
-//! systemd does not know, and only then the cgroup namespace, whose root is the scope. What systemd is told is
-//! computed here, before anything is made.
+//! systemd does not know, and only then the cgroup namespace, whose root is the scope. What systemd is told
+//! is computed here, before anything is made.
 
 use oci_spec::runtime::Spec;
 
@@ -18,8 +18,8 @@ use crate::state::ContainerId;
 /// With crun the name of a cgroup in the scope.
 const SUBGROUP: &str = "run.oci.systemd.subgroup";
 
-/// Which systemd this runtime has a scope made by. Root of a user namespace is an ordinary user to the machine,
-/// unless it is the root of a whole system inside, which nobody has given the directory of a user.
+/// Which systemd this runtime has a scope made by. Root of a user namespace is an ordinary user to the
+/// machine, unless it is the root of a whole system inside, which nobody has given the directory of a user.
 pub fn manager(host: &Host) -> Manager {
     let of_user = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let user = || host.nested && (of_user("XDG_RUNTIME_DIR") || of_user("DBUS_SESSION_BUS_ADDRESS"));

@@ -1,9 +1,9 @@
-//! A mount of type `cgroup` where controllers are bound to cgroup v1: a tmpfs that holds, for each hierarchy, the
-//! container's group as its root.
+//! A mount of type `cgroup` where controllers are bound to cgroup v1: a tmpfs that holds, for each hierarchy,
+//! the container's group as its root.
 //!
-//! There is no filesystem that shows all hierarchies at once, so one entry of config.json becomes several: what
-//! a host of version 1 has at /sys/fs/cgroup, with the links from `cpu` to `cpu,cpuacct` and the like. The flags of
-//! the entry hold for each of them.
+//! There is no filesystem that shows all hierarchies at once, so one entry of config.json becomes several:
+//! what a host of version 1 has at /sys/fs/cgroup, with the links from `cpu` to `cpu,cpuacct` and the like.
+//! The flags of the entry hold for each of them.
 //!
 //! Man page: cgroups(7), "Mounting v1 controllers".
 

@@ -127,7 +127,8 @@ fn raise_nofile() -> io::Result<()> {
     Ok(rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
-/// The crate for keys has its own names for errors; the number is still in errno, where its system call left it.
+/// The crate for keys has its own names for errors; the number is still in errno, where its system call left
+/// it.
 fn key(result: Result<(), linux_keyutils::KeyError>) -> io::Result<()> {
     result.map_err(|_| io::Error::last_os_error())
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use std::io;
 use std::process::{Child, Command, ExitCode, Stdio};
 
-/// All children read from one pipe whose only writer is this process: they end when it ends, however that happens.
+/// All children read from one pipe whose only writer is this process: they end when it ends, however that
+/// happens.
 pub fn fork_bomb(words: &[String]) -> Done {
     let wanted = argument::<usize>(words, 0, "a number of children")?;
     let (reader, writer) = io::pipe().map_err(|error| format!("pipe: {}", errno::of(&error)))?;

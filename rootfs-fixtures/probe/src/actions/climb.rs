@@ -1,4 +1,5 @@
-//! The classic way out of chroot(2): a second chroot leaves the working directory outside, and `..` leads on up.
+//! The classic way out of chroot(2): a second chroot leaves the working directory outside, and `..` leads on
+//! up.
 
 use std::process::ExitCode;
 

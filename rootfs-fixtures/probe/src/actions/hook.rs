@@ -1,4 +1,5 @@
-//! An OCI hook that writes down how it was called: which state it got, when, where and with what surroundings.
+//! An OCI hook that writes down how it was called: which state it got, when, where and with what
+//! surroundings.
 
 use super::{Done, argument};
 use crate::errno;

@@ -1,4 +1,5 @@
-//! The readiness protocol of service managers, sd_notify(3): one datagram to a socket that the environment names.
+//! The readiness protocol of service managers, sd_notify(3): one datagram to a socket that the environment
+//! names.
 
 use super::{Done, argument};
 use crate::errno;

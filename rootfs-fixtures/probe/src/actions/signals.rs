@@ -21,7 +21,8 @@ pub fn signal_self(words: &[String]) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All signals are blocked and fetched one by one, so real-time signals are seen too and none is lost to a handler.
+/// All signals are blocked and fetched one by one, so real-time signals are seen too and none is lost to a
+/// handler.
 pub fn print(_: &[String]) -> Done {
     let failed = |error| format!("receiving signals: {}", errno::name(error as i32));
     let all = SigSet::all();

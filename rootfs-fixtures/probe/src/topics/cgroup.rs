@@ -1,4 +1,5 @@
-//! Which limits hold us: cgroups(7). Every control file of the own cgroup is read, so that a test can ask for any.
+//! Which limits hold us: cgroups(7). Every control file of the own cgroup is read, so that a test can ask for
+//! any.
 
 use super::mounts::{self, Mount};
 use super::{Answer, or_error};
@@ -40,8 +41,8 @@ fn parse(line: &str) -> Option<Membership> {
     })
 }
 
-/// Where our cgroup is to be seen if `mount` shows its hierarchy. The root of the mount and our path are both told
-/// relative to the root of our cgroup namespace.
+/// Where our cgroup is to be seen if `mount` shows its hierarchy. The root of the mount and our path are both
+/// told relative to the root of our cgroup namespace.
 fn directory(own: &Membership, mount: &Mount) -> Option<String> {
     let shows = match mount.fstype.as_str() {
         "cgroup2" => own.hierarchy == 0,

@@ -1,5 +1,5 @@
-//! Which files are open: proc_pid_fd(5), proc_pid_fdinfo(5). A descriptor that the runtime forgot to close is a way
-//! out of the container.
+//! Which files are open: proc_pid_fd(5), proc_pid_fdinfo(5). A descriptor that the runtime forgot to close is
+//! a way out of the container.
 
 use super::Answer;
 use crate::{before_main, errno, procfs};

@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// From /proc because that shows the memory which execve(2) filled, also entries without `=`; without /proc, what
-/// the C library knows.
+/// From /proc because that shows the memory which execve(2) filled, also entries without `=`; without /proc,
+/// what the C library knows.
 pub fn env() -> Answer {
     let entries: Vec<Vec<u8>> = match fs::read("/proc/self/environ") {
         Ok(bytes) => bytes.split_inclusive(|byte| *byte == 0).map(without_end).collect(),

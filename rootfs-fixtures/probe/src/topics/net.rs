@@ -1,4 +1,5 @@
-//! Network interfaces: network_namespaces(7), netdevice(7). A new network namespace has a loopback that is down.
+//! Network interfaces: network_namespaces(7), netdevice(7). A new network namespace has a loopback that is
+//! down.
 
 use super::Answer;
 use crate::errno;

@@ -1,4 +1,5 @@
-//! What a path is and what opening it says: how masks, read-only paths and read-only mounts are seen from inside.
+//! What a path is and what opening it says: how masks, read-only paths and read-only mounts are seen from
+//! inside.
 
 use super::devices;
 use crate::errno;
@@ -48,7 +49,8 @@ fn describe(metadata: io::Result<Metadata>) -> Value {
     value
 }
 
-/// How many bytes come, at most 4096: a masked file gives 0. Never waits for a writer, never takes a terminal.
+/// How many bytes come, at most 4096: a masked file gives 0. Never waits for a writer, never takes a
+/// terminal.
 fn read_some(path: &Path) -> io::Result<usize> {
     let mut file = File::options().read(true).custom_flags(careful()).open(path)?;
     file.read(&mut [0; 4096])

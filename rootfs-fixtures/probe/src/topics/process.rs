@@ -73,7 +73,8 @@ fn scheduler() -> Answer {
     Ok(Value::Object(answer))
 }
 
-/// No file of /proc shows it and no safe wrapper has ioprio_get(2): busybox asks, as our child it has our priority.
+/// No file of /proc shows it and no safe wrapper has ioprio_get(2): busybox asks, as our child it has our
+/// priority.
 fn io_priority() -> Result<String, String> {
     let output = Command::new("/bin/busybox").arg("ionice").output();
     let output = output.map_err(|error| format!("running /bin/busybox ionice: {}", errno::of(&error)))?;

@@ -4,8 +4,8 @@ use super::or_error;
 use crate::procfs;
 use serde_json::{Map, Value};
 
-/// `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same key. As in sysctl(8) the separator that comes first
-/// decides: after a slash, dots belong to names, as in `net/ipv4/conf/eth0.1/forwarding`.
+/// `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same key. As in sysctl(8) the separator that comes
+/// first decides: after a slash, dots belong to names, as in `net/ipv4/conf/eth0.1/forwarding`.
 pub fn answer(keys: &[String]) -> Value {
     let entry = |key: &String| {
         let text = procfs::read(&format!("/proc/sys/{}", path(key)));
