@@ -42,8 +42,12 @@ pub enum CgroupError {
     InternalProcesses { path: String, controllers: String },
 
     /// The cgroup was there before, and using it would mix this container with something else.
-    #[error("cgroup {path} exists already and {state}")]
-    InUse { path: String, state: &'static str },
+    #[error("cgroup {path} exists already and holds processes")]
+    InUse { path: String },
+
+    /// It, or a cgroup above it, stands still (cgroup.freeze): who is born in it never runs.
+    #[error("cgroup {path} is frozen, and nobody in it would run")]
+    Frozen { path: String },
 
     /// A process of the cgroup may not be signalled by us.
     #[error("cannot send signal {signal} to every process of cgroup {path}: {}", plain(source))]
@@ -96,6 +100,9 @@ impl CgroupError {
             }
             Self::InUse { .. } => {
                 Some("delete the container that uses it, or name another place in linux.cgroupsPath")
+            }
+            Self::Frozen { .. } => {
+                Some("thaw it, or the cgroup above it that is frozen, by writing 0 to its cgroup.freeze")
             }
             Self::Deadline { .. } => {
                 Some("look for processes in state D (ps -o stat,wchan) among those in its cgroup.procs")

@@ -3,7 +3,7 @@
 //! Making it is mkdir(2), once for each level that is missing. What was made is remembered, so that the undo
 //! removes exactly that. A cgroup that is there already is accepted only when it is empty and not frozen (OCI
 //! config-linux.md, "Cgroups Path": such a check must give an error); otherwise two containers would share
-//! limits, and killing one would kill the other.
+//! limits, killing one would kill the other, and who is born where everything stands still never runs.
 //!
 //! The descriptor of the directory is the handle for everything: clone3(2) takes it for `CLONE_INTO_CGROUP`,
 //! so that the first process is born inside. Writing to `cgroup.procs` later would wait for an RCU grace
@@ -54,15 +54,13 @@ pub enum Applied {
 impl Cgroup {
     /// Makes the cgroup at `path` with every missing level above it.
     ///
-    /// A failure leaves no new level behind. Errors: `InUse` when it exists with processes or frozen;
-    /// `Directory` when the kernel refuses a level (mkdir(2); EAGAIN: `cgroup.max.depth` or `.descendants`).
+    /// A failure leaves no new level behind. Errors: `InUse` when it exists with processes; `Frozen`; `Directory` when the kernel refuses a level (mkdir(2); EAGAIN: `cgroup.max.depth` or `.descendants`).
     pub fn create(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Self, CgroupError> {
         let mut created = Vec::new();
         let made = make_levels(&hierarchy.root, path, &mut created);
         let checked = made.and_then(|directory| {
-            let existed = created.last() != Some(path);
             let cgroup = Self::opened(directory, path, created.clone());
-            if existed { cgroup.refuse_if_in_use().map(|()| cgroup) } else { Ok(cgroup) }
+            cgroup.refuse_for(path).map(|()| cgroup)
         });
         if checked.is_err() {
             hierarchy.remove_empty(&created);
@@ -77,6 +75,16 @@ impl Cgroup {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(directory_error("open", path, errno)),
         }
+    }
+
+    /// Whether [`Cgroup::create`] would accept `path`, for a cgroup that somebody else makes. Errors: as there.
+    pub fn acceptable(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<(), CgroupError> {
+        for level in path.levels().iter().rev() {
+            if let Some(nearest) = Self::open(hierarchy, level)? {
+                return nearest.refuse_for(path);
+            }
+        }
+        Ok(())
     }
 
     fn opened(directory: Directory, path: &CgroupPath, created: Vec<CgroupPath>) -> Self {
@@ -188,14 +196,14 @@ impl Cgroup {
         Some(format!("no process can be born into cgroup {}: {reason}", self.path))
     }
 
-    fn refuse_if_in_use(&self) -> Result<(), CgroupError> {
+    /// A cgroup below a frozen one is frozen from its beginning.
+    fn refuse_for(&self, path: &CgroupPath) -> Result<(), CgroupError> {
         let Events { populated, frozen } = self.events()?;
-        let state = match (populated, frozen) {
-            (true, _) => "holds processes",
-            (false, true) => "is frozen",
-            (false, false) => return Ok(()),
-        };
-        Err(CgroupError::InUse { path: self.path.to_string(), state })
+        match (populated && self.path == *path, frozen) {
+            (true, _) => Err(CgroupError::InUse { path: self.path.to_string() }),
+            (false, true) => Err(CgroupError::Frozen { path: self.path.to_string() }),
+            (false, false) => Ok(()),
+        }
     }
 
     pub(crate) fn unreadable(&self, file: &str, errno: Errno) -> CgroupError {

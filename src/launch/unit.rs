@@ -15,6 +15,7 @@ impl Launch<'_> {
 
     /// Where the scope is, the process itself tells, and that is written down at once.
     pub(super) fn start_unit(&mut self, unit: &Unit, properties: &[Property]) -> Done {
+        self.expect_unit(unit)?;
         let (Some(systemd), Some(born)) = (&mut self.systemd, &self.newborn) else { return Ok(()) };
         let job = systemd.start(unit, properties, born.pid);
         let claim = Claim::after(&job, self.request.id.as_str());
@@ -34,6 +35,14 @@ impl Launch<'_> {
             record.cgroup = Some(path.to_string());
         }
         self.save()
+    }
+
+    /// systemd would move the newborn into a directory that somebody has frozen or filled behind its back.
+    fn expect_unit(&mut self, unit: &Unit) -> Done {
+        match CgroupPath::absolute(&unit.expected_path(rustix::process::getuid().as_raw())) {
+            Ok(place) => Ok(Cgroup::acceptable(self.hierarchy()?, &place)?),
+            Err(_) => Ok(()),
+        }
     }
 
     pub(super) fn join_unit(&mut self, unit: &Unit, below: &str) -> Done {

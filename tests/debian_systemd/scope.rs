@@ -88,14 +88,30 @@ fn a_unit_of_somebody_else_is_left_alone() {
     eventually("the other unit is there", || told(&unit, "ActiveState") == "active");
     let container = living(&world, "a", |_| ());
     let said = making(&world, "create", &container).run().exits(1);
-    let words = format!("systemd refuses StartTransientUnit for {unit}: ");
+    let words = format!("cgroup /system.slice/{unit} exists already and holds processes");
     assert!(said.sentence().starts_with(&words), "{}", said.stderr);
-    assert!(said.sentence().contains("UnitExists"), "{}", said.stderr);
-    said.helps("delete the container that uses it, or name another unit in linux.cgroupsPath");
+    said.helps("delete the container that uses it, or name another place in linux.cgroupsPath");
     assert!(!container.directory().exists());
     assert_eq!(told(&unit, "ActiveState"), "active");
     tool(&["systemctl", "stop", &unit]);
     other.wait().expect("the end of the other one");
+    no_unit_is_left(&world);
+}
+
+/// systemd would take the directory as it is, and move the newborn to where nobody runs.
+#[test]
+fn a_directory_that_is_frozen_is_refused() {
+    let Some(world) = world("a_directory_that_is_frozen_is_refused") else { return };
+    let unit = scope(&world, "a");
+    let directory = std::path::Path::new("/sys/fs/cgroup/system.slice").join(&unit);
+    std::fs::create_dir(&directory).expect("a directory behind systemd's back");
+    std::fs::write(directory.join("cgroup.freeze"), "1").expect("it is frozen");
+    let container = living(&world, "a", |_| ());
+    let said = making(&world, "create", &container).run().exits(1);
+    let words = format!("cgroup /system.slice/{unit} is frozen, and nobody in it would run");
+    assert!(said.sentence().starts_with(&words), "{}", said.stderr);
+    assert!(!container.directory().exists());
+    std::fs::remove_dir(&directory).expect("it is as it was");
     no_unit_is_left(&world);
 }
 

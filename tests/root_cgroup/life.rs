@@ -58,6 +58,9 @@ fn a_cgroup_in_use_is_refused() -> Checked {
     frozen.freeze(later())?;
     let error = place.create("frozen").expect_err("it is frozen");
     assert!(error.to_string().contains("is frozen"), "{error}");
+    let error = place.create("frozen/new").expect_err("what is above it is frozen");
+    assert!(error.to_string().contains("is frozen"), "{error}");
+    assert!(Cgroup::acceptable(&place.hierarchy, &place.below("frozen/newer")).is_err());
     frozen.thaw(later())?;
     place.create("frozen")?;
     Ok(())

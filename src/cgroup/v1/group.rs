@@ -93,7 +93,7 @@ impl Group {
         let ready = match cgroup.created().last() == Some(&self.path) || cgroup.processes()?.is_empty() {
             true if self.has("cpuset") => fill_cpusets(&hierarchy, cgroup.created()),
             true => Ok(()),
-            false => Err(CgroupError::InUse { path: self.path.to_string(), state: "holds processes" }),
+            false => Err(CgroupError::InUse { path: self.path.to_string() }),
         };
         if ready.is_err() {
             hierarchy.remove_empty(cgroup.created());
