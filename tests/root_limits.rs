@@ -349,7 +349,7 @@ fn a_place_in_use_is_an_error() {
     fs::create_dir(world.cgroup("a")).expect("an empty cgroup");
     fs::write(world.cgroup("a").join("cgroup.freeze"), "1").expect("a frozen cgroup");
     let output = second.create().exits(1);
-    assert!(output.sentence().contains(&format!("cgroup {place} exists already and is frozen")));
+    assert!(output.sentence().contains(&format!("cgroup {place} is frozen")));
     fs::write(world.cgroup("a").join("cgroup.freeze"), "0").expect("a thawed cgroup");
     second.run(&[]).ok();
     assert!(world.cgroup("a").exists(), "what create did not make, delete leaves");
