@@ -49,7 +49,7 @@ impl Drop for Host {
                 return;
             }
             // Shims and helpers of engines end a moment after the command that has asked them to.
-            assert!(began.elapsed() < Duration::from_secs(60), "left or gone: {left:#?}");
+            assert!(began.elapsed() < Duration::from_secs(120), "left or gone: {left:#?}");
             std::thread::sleep(Duration::from_millis(500));
         }
     }

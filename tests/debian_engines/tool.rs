@@ -69,7 +69,7 @@ pub fn at_terminal(command: &str) -> Said {
 pub fn until(words: &str, what: impl Fn() -> bool) {
     let began = Instant::now();
     while !what() {
-        assert!(began.elapsed() < Duration::from_secs(120), "never: {words}");
+        assert!(began.elapsed() < Duration::from_secs(DEADLINE), "never: {words}");
         std::thread::sleep(Duration::from_millis(300));
     }
 }
