@@ -130,8 +130,8 @@ fn entrance(record: &Record, scope: &CgroupPath, place: CgroupPath) -> Entrance 
 }
 
 /// The container's cgroup, or that below it which was asked for. Where something inside the container, such
-/// as systemd, has made an inner node of it, nobody can be in it (cgroups(7)): then it is the cgroup of the
-/// first process.
+/// as systemd, has made an inner node of it, nobody can be in it (cgroups(7)); and a first process that has gone to
+/// another one may leave it to be removed: then it is the cgroup of the first process.
 fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath, Error> {
     let hierarchy = Hierarchy::find()?;
     if let Some(wanted) = &exec.cgroup {
@@ -149,10 +149,11 @@ fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath
             None => Err(said(format!("there is no cgroup {path}"))),
         };
     }
-    let Some(cgroup) = Cgroup::open(&hierarchy, &path)? else { return Ok(path) };
-    let hands_down = cgroup.read_file("cgroup.subtree_control")?.unwrap_or_default();
-    if hands_down.trim().is_empty() {
-        return Ok(path);
+    if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
+        let hands_down = cgroup.read_file("cgroup.subtree_control")?.unwrap_or_default();
+        if hands_down.trim().is_empty() {
+            return Ok(path);
+        }
     }
     let own = Hierarchy::cgroup_of(process.pid)?;
     Ok(CgroupPath::absolute(&own).unwrap_or(path))

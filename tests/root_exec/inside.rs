@@ -87,6 +87,41 @@ fn the_device_filter_holds_for_it() {
     container.finish();
 }
 
+/// As an init does that divides what it was given.
+#[test]
+fn where_the_cgroup_is_divided_it_is_that_of_the_first_process() {
+    let Some(world) = World::new("where_the_cgroup_is_divided_it_is_that_of_the_first_process") else {
+        return;
+    };
+    if !world.offers(&["pids"]) {
+        return;
+    }
+    let container = living(&world, |_| ());
+    let cgroup = world.cgroup("a");
+    let inner = cgroup.join("init.scope");
+    fs::create_dir(&inner).expect("a cgroup");
+    fs::write(inner.join("cgroup.procs"), container.pid().to_string()).expect("the first process moves");
+    fs::write(cgroup.join("cgroup.subtree_control"), "+pids").expect("the cgroup is divided");
+    let told = says(&world, &[], &["cat", "/proc/self/cgroup"]);
+    assert!(told.lines().any(|line| line == "0::/init.scope"), "{told}");
+    container.finish();
+}
+
+/// As a process does that may write to the host's cgroups.
+#[test]
+fn where_the_cgroup_is_gone_it_is_that_of_the_first_process() {
+    let Some(world) = World::new("where_the_cgroup_is_gone_it_is_that_of_the_first_process") else { return };
+    let container = living(&world, |_| ());
+    let (old, new) = (world.cgroup("a"), world.cgroup("b"));
+    fs::create_dir(&new).expect("a cgroup");
+    fs::write(new.join("cgroup.procs"), container.pid().to_string()).expect("the first process moves");
+    fs::remove_dir(&old).expect("nobody is in it");
+    let told = says(&world, &[], &["cat", "/proc/self/cgroup"]);
+    assert!(told.lines().any(|line| line.starts_with("0::/") && line.ends_with("/b")), "{told}");
+    container.finish();
+    fs::remove_dir(&new).expect("everybody has ended");
+}
+
 #[test]
 fn a_cgroup_below_that_of_the_container() {
     let Some(world) = World::new("a_cgroup_below_that_of_the_container") else { return };
