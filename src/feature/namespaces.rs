@@ -13,7 +13,8 @@
 //! - A new cgroup namespace takes the cgroup in which unshare(2) is called as its root; clone3 would take the
 //!   parent's. So the child makes it itself, after it was born inside its cgroup.
 //! - A new time namespace must have its offsets before anybody enters: see `time`.
-//! - A pid namespace that is joined counts for children only: the runtime enters it before the birth.
+//! - A pid namespace that is joined counts for children only: the runtime enters it before the birth, or the
+//!   newborn before it is born a second time.
 //! - Inside a user namespace, new or joined, the powers over everything else are gone. So a runtime with
 //!   powers enters all that is joined before the birth, and goes back. One without powers gets them from the
 //!   user namespace that it joins, and so joins that first.
@@ -102,8 +103,13 @@ impl Namespaces {
         self.cloner = if host.powers.clones_mounts { Cloner::Runtime } else { Cloner::Child };
         self.joined.retain(|joined| !host.stands_in(joined.kind, joined.path.as_path()));
         let loses_powers = self.has(flag::USER) && host.powers.administers;
+        // Who is born a second time anyhow can be born into the pid namespace that he has joined by then.
+        let gains_powers = self.joins_users() && !host.powers.administers;
         for joined in &mut self.joined {
-            let early = joined.kind == flag::PID || loses_powers && is_inherited(joined.kind);
+            let early = match joined.kind {
+                flag::PID => !gains_powers,
+                kind => loses_powers && is_inherited(kind),
+            };
             joined.by = if early { Joiner::Host } else { Joiner::Child };
         }
         self

@@ -58,6 +58,28 @@ fn a_program_enters() {
     user.run(&["delete", "--force", "a"]).ok();
 }
 
+/// The powers for it come from the user namespace that they share.
+#[test]
+fn a_container_joins_the_namespaces_of_another() {
+    let Some(world) = World::new("a_container_joins_the_namespaces_of_another") else { return };
+    let user = User::new(&world);
+    user.starts("a", |_| {});
+    let first = user.state("a")["pid"].to_string();
+    let kinds = ["pid", "ipc", "uts", "user"];
+    let joined = kinds.map(|kind| (kind, format!("/proc/{first}/ns/{kind}")));
+    let said = user.says(&["sh", "-c", "readlink /proc/self/ns/pid; cat /proc/1/comm; id -u"], |config| {
+        let list = joined.iter().map(|(kind, path)| json!({ "type": kind, "path": path }));
+        let list = list.chain([json!({ "type": "mount" })]);
+        set(config, "/linux/namespaces", list.collect());
+        let linux = config["linux"].as_object_mut().expect("linux");
+        linux.remove("uidMappings");
+        linux.remove("gidMappings");
+    });
+    let namespace = fs::read_link(format!("/proc/{first}/ns/pid")).expect("its namespace");
+    assert_eq!(said, format!("{}\nsleep\n0\n", namespace.display()));
+    user.run(&["delete", "--force", "a"]).ok();
+}
+
 #[test]
 fn a_program_that_enters_can_have_a_terminal() {
     let Some(world) = World::new("a_program_that_enters_can_have_a_terminal") else { return };
