@@ -75,6 +75,7 @@ fn run_ends_as_with_runc() {
     for (program, status) in cases {
         let said = same(|runtime| run(runtime, "", &[program])).exits(status);
         assert!(said.stderr.contains(&format!("exec: \"{program}\": ")), "{said:?}");
+        assert!(!said.stderr.contains("left behind"), "{said:?}");
     }
     let said = same(|runtime| run(runtime, "--volume /etc/hostname:/etc", &["true"])).exits(125);
     assert!(said.stderr.contains("Are you trying to mount a directory onto a file"), "{said:?}");

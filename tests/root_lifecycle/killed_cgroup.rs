@@ -7,6 +7,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use crate_run::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate_run_sys::{Fd, bpf};
 
 use crate::world::container::Container;
@@ -129,6 +130,20 @@ fn hooks_run_once() {
     let ran = fs::read_to_string(log).expect("the hooks have run");
     assert_eq!(ran, "createRuntime\ncreateContainer\npoststart\npoststop\n");
     eventually("the dead have left", || fs::remove_dir(&cgroup).is_ok());
+}
+
+/// A start that fails is undone also where somebody else, such as systemd, was faster to remove the cgroup.
+#[test]
+fn a_cgroup_that_is_gone_has_no_device_filter() {
+    let Some(world) = World::new("a_cgroup_that_is_gone_has_no_device_filter") else { return };
+    let place = world.cgroup("gone");
+    fs::create_dir(&place).expect("a cgroup");
+    let hierarchy = Hierarchy::find().expect("cgroup2");
+    let below = place.strip_prefix(CGROUPS).expect("below the mount").display();
+    let path = CgroupPath::absolute(&format!("/{below}")).expect("a path");
+    let cgroup = Cgroup::open(&hierarchy, &path).expect("it opens").expect("it is there");
+    fs::remove_dir(&place).expect("nobody is in it");
+    cgroup.forget_filters().expect("nothing is left of it");
 }
 
 /// What a filter has denied to one container it does not deny to the next.

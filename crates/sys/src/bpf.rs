@@ -1,6 +1,6 @@
 //! Loading a device filter into the kernel and tying it to a cgroup (bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE).
 
-use crate::{Answer, Fd, arch, call, files, pointer, pointer_mut};
+use crate::{Answer, Errno, Fd, arch, call, files, pointer, pointer_mut};
 
 const BPF_PROG_LOAD: usize = 5;
 const BPF_PROG_ATTACH: usize = 8;
@@ -70,7 +70,8 @@ pub fn attach_device_program(cgroup: Fd, program: Fd) -> Answer<()> {
 
 /// Detaches those programs from a cgroup that [`load_device_program`] has loaded, also in another process:
 /// BPF_PROG_QUERY, and BPF_PROG_DETACH of those with our name. Answers how many they were. EPERM without
-/// CAP_NET_ADMIN and CAP_SYS_ADMIN, EINVAL of a kernel without CONFIG_CGROUP_BPF.
+/// CAP_NET_ADMIN and CAP_SYS_ADMIN, EINVAL of a kernel without CONFIG_CGROUP_BPF, ENOENT of a cgroup
+/// that is gone.
 pub fn detach_device_programs(cgroup: Fd) -> Answer<usize> {
     let mut numbers = [0u32; MOST];
     let mut query = Query {
@@ -85,11 +86,20 @@ pub fn detach_device_programs(cgroup: Fd) -> Answer<usize> {
     for number in numbers.iter().take(query.count as usize) {
         let mut by_number = [*number, 0, 0];
         let size = size_of_val(&by_number);
-        let opened = call(arch::BPF, [BPF_PROG_GET_FD_BY_ID, pointer_mut(&mut by_number), size, 0, 0, 0])?;
-        let program = Fd(opened as i32);
+        let program =
+            match call(arch::BPF, [BPF_PROG_GET_FD_BY_ID, pointer_mut(&mut by_number), size, 0, 0, 0]) {
+                Ok(opened) => Fd(opened as i32),
+                // Somebody else has detached it meanwhile, and nobody holds it.
+                Err(Errno::ENOENT) => continue,
+                Err(errno) => return Err(errno),
+            };
         let done = is_ours(program).and_then(|ours| if ours { detach(cgroup, program) } else { Ok(0) });
         files::close(program);
-        detached += done?;
+        match done {
+            Ok(count) => detached += count,
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
     }
     Ok(detached)
 }

@@ -13,10 +13,11 @@ use crate::cgroup::{Cgroup, CgroupError};
 impl Cgroup {
     /// Takes the filters away that crate-run has attached here. Those of others, such as systemd, stay.
     ///
-    /// Errors: `Filter`. That this user may attach none, or that this kernel has none, is a success.
+    /// Errors: `Filter`. That this user may attach none, that this kernel has none, or that the cgroup is
+    /// gone (systemd removes that of a scope with its last process) is a success.
     pub fn forget_filters(&self) -> Result<(), CgroupError> {
         match bpf::detach_device_programs(host::borrowed(self)) {
-            Ok(_) | Err(Errno::EPERM | Errno::EINVAL | Errno::ENOSYS) => Ok(()),
+            Ok(_) | Err(Errno::EPERM | Errno::EINVAL | Errno::ENOSYS | Errno::ENOENT) => Ok(()),
             Err(errno) => Err(CgroupError::Filter {
                 path: self.path().to_string(),
                 source: std::io::Error::from_raw_os_error(errno.0.into()),
