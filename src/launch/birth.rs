@@ -55,7 +55,7 @@ impl Launch<'_> {
         for fd in self.slots.values() {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
         }
-        let (born, spurned) = self.born(&image, kinds)?;
+        let (born, spurned) = self.born(&image, kinds, &line)?;
         self.line = Some(line);
         self.newborn = Some(born);
         // Whatever the child has inherited, the host needs no more; the line must close when the child ends.
@@ -67,7 +67,7 @@ impl Launch<'_> {
     /// The newborn, and whether it still waits to be moved into its cgroup: since Linux 6.14 and up to 7.3,
     /// and in the stable series that took the same change, the kernel kills at once who is born into a cgroup
     /// when that or its parent's was ever killed through cgroup.kill (docs/adr/0017-spurned-newborn.md).
-    fn born(&self, image: &OwnedFd, kinds: u64) -> Result<(Born, bool), Cause> {
+    fn born(&self, image: &OwnedFd, kinds: u64, line: &Line) -> Result<(Born, bool), Cause> {
         let cgroup = self.birthplace().map(host::borrowed);
         let bear = |place| {
             let cradle = Box::leak(Box::new(Cradle::new()));
@@ -80,6 +80,10 @@ impl Launch<'_> {
             return Ok((born, false));
         }
         end(&born).map_or(Ok(()), |left| Err(Cause::Said(left)))?;
+        // It has lived, and was killed by somebody: nobody can take its place in the middle of the plan.
+        if line.is_heard() {
+            return Err(Cause::Child(Ending::Silence));
+        }
         Ok((bear(Birthplace::Waiting)?, true))
     }
 

@@ -115,6 +115,12 @@ impl Line {
         sockets::send(host::borrowed(&self.socket), b"G", gift.map(host::borrowed))
     }
 
+    /// Has the other end said anything yet?
+    pub fn is_heard(&self) -> bool {
+        let mut ears = [PollFd::new(&self.socket, PollFlags::IN)];
+        poll(&mut ears, Some(&Timespec::default())) == Ok(1) && ears[0].revents().contains(PollFlags::IN)
+    }
+
     /// Is the other end closed? Then nobody is left who could say more than is in the socket.
     pub fn is_closed(&self) -> bool {
         let hang_up_only = PollFlags::empty();

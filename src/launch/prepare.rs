@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{SocketAddrUnix, bind, listen};
 
 use crate::cgroup::delegate::delegated_files;
+use crate::cgroup::devices::attached::name_for;
 use crate::cgroup::memory::MemoryCheck;
 use crate::cgroup::v1::Group;
 use crate::cgroup::{Cgroup, CgroupPath, Hierarchy, Setting, Wanted};
@@ -85,7 +86,7 @@ impl Launch<'_> {
 
     pub(super) fn attach_filter(&mut self, program: &[u8]) -> Done {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        let program = bpf::load_device_program(program)
+        let program = bpf::load_device_program(program, name_for(self.request.id.as_str()))
             .map(host::owned)
             .map_err(|errno| Cause::Call("bpf(2), BPF_PROG_LOAD", errno))?;
         bpf::attach_device_program(host::borrowed(cgroup), host::borrowed(&program))

@@ -63,7 +63,7 @@ impl Launch<'_> {
                 let hierarchy = Hierarchy::find()?;
                 match cgroup.created().last() == Some(cgroup.path()) {
                     true => hierarchy.remove(cgroup.path(), deadline)?,
-                    false => cgroup.forget_filters()?,
+                    false => cgroup.forget_filter(self.request.id.as_str())?,
                 }
                 hierarchy.remove_empty(cgroup.created());
                 let groups: Vec<v1::Group> = cgroup.groups().cloned().collect();

@@ -161,7 +161,7 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
     if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
         cgroup.kill(deadline)?;
         if !made.contains(&path) {
-            cgroup.forget_filters()?;
+            cgroup.forget_filter(&record.id)?;
         }
     }
     if made.contains(&path) {

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 
 use crate_run::cgroup::Cgroup;
+use crate_run::cgroup::devices::attached::name_for;
 use crate_run::cgroup::devices::insn::Program;
 use crate_run::cgroup::devices::program::compile;
 use crate_run::cgroup::devices::{self, Kind, Pattern, Rule, Verdict};
@@ -13,7 +14,8 @@ use crate::place::{Checked, Place, skip, waiting};
 /// Loads the program for `rules` and attaches it to `cgroup`.
 fn attach(cgroup: &Cgroup, program: &Program) -> Checked {
     use crate_run_sys::{Fd, bpf, files};
-    let loaded = bpf::load_device_program(&program.bytes()).map_err(|errno| errno.name())?;
+    let loaded =
+        bpf::load_device_program(&program.bytes(), name_for("test")).map_err(|errno| errno.name())?;
     let attached = bpf::attach_device_program(Fd(cgroup.as_fd().as_raw_fd()), loaded);
     files::close(loaded);
     Ok(attached.map_err(|errno| errno.name())?)

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use crate_run::cgroup::devices::attached::name_for;
 use crate_run::cgroup::{Cgroup, CgroupPath, Hierarchy};
 use crate_run_sys::{Fd, bpf};
 
@@ -143,7 +144,7 @@ fn a_cgroup_that_is_gone_has_no_device_filter() {
     let path = CgroupPath::absolute(&format!("/{below}")).expect("a path");
     let cgroup = Cgroup::open(&hierarchy, &path).expect("it opens").expect("it is there");
     fs::remove_dir(&place).expect("nobody is in it");
-    cgroup.forget_filters().expect("nothing is left of it");
+    cgroup.forget_filter("gone").expect("nothing is left of it");
 }
 
 /// What a filter has denied to one container it does not deny to the next.
@@ -152,20 +153,21 @@ fn no_device_filter_stays_in_a_cgroup_that_stays() {
     let Some(world) = World::new("no_device_filter_stays_in_a_cgroup_that_stays") else { return };
     let cgroup = world.cgroup("kept");
     fs::create_dir(&cgroup).expect("a cgroup");
-    let filters = || {
+    let filters_of = |id: &str| {
         let directory = fs::File::open(&cgroup).expect("the cgroup");
-        bpf::detach_device_programs(Fd(directory.as_raw_fd())).expect("a list of programs")
+        bpf::detach_device_programs(Fd(directory.as_raw_fd()), name_for(id)).expect("a list of programs")
     };
     let container = world.container("kept", |_| {});
     container.create().ok();
-    assert_eq!(filters(), 1, "this way they are found");
+    assert_eq!(filters_of("other"), 0, "nobody takes that of another container");
+    assert_eq!(filters_of("kept"), 1, "this way they are found");
     container.delete(&["--force"]).ok();
     container.run(&[]).ok();
-    assert_eq!(filters(), 0, "when it was deleted");
+    assert_eq!(filters_of("kept"), 0, "when it was deleted");
     let failing = world.container("kept", |config| {
         config["hooks"] = serde_json::json!({ "createRuntime": [{ "path": "/bin/false" }] });
     });
     failing.run(&[]).exits(1);
-    assert_eq!(filters(), 0, "when it could not be made");
+    assert_eq!(filters_of("kept"), 0, "when it could not be made");
     eventually("the dead have left", || fs::remove_dir(&cgroup).is_ok());
 }

@@ -40,8 +40,8 @@ struct Query {
     unused: u32,
 }
 
-/// The name that every program of ours has in the kernel.
-const NAME: [u8; 16] = *b"crate_run_dev\0\0\0";
+/// The name of a program in the kernel (BPF_OBJ_NAME_LEN): letters, digits, dots and underscores, then zeros.
+pub type Name = [u8; 16];
 
 /// How many programs one cgroup can have (BPF_CGROUP_MAX_PROGS).
 const MOST: usize = 64;
@@ -49,13 +49,13 @@ const MOST: usize = 64;
 /// BPF_PROG_LOAD of a device program: `instructions` are `struct bpf_insn` of 8 bytes each. The program has
 /// no license string that the kernel would call free: it uses no helper that asks for one. EPERM without
 /// CAP_BPF/CAP_SYS_ADMIN, EINVAL or EACCES from the verifier.
-pub fn load_device_program(instructions: &[u8]) -> Answer<Fd> {
+pub fn load_device_program(instructions: &[u8], name: Name) -> Answer<Fd> {
     let load = Load {
         kind: BPF_PROG_TYPE_CGROUP_DEVICE,
         count: (instructions.len() / 8) as u32,
         instructions: instructions.as_ptr() as u64,
         license: c"Apache-2.0".as_ptr() as u64,
-        name: NAME,
+        name,
         ..Load::default()
     };
     call(arch::BPF, [BPF_PROG_LOAD, pointer(&load), size_of::<Load>(), 0, 0, 0]).map(|fd| Fd(fd as i32))
@@ -68,11 +68,11 @@ pub fn attach_device_program(cgroup: Fd, program: Fd) -> Answer<()> {
     call(arch::BPF, [BPF_PROG_ATTACH, pointer_mut(&mut attach), size, 0, 0, 0]).map(drop)
 }
 
-/// Detaches those programs from a cgroup that [`load_device_program`] has loaded, also in another process:
-/// BPF_PROG_QUERY, and BPF_PROG_DETACH of those with our name. Answers how many they were. EPERM without
+/// Detaches those programs from a cgroup that [`load_device_program`] has loaded under this name, also in
+/// another process: BPF_PROG_QUERY and BPF_PROG_DETACH. Answers how many they were. EPERM without
 /// CAP_NET_ADMIN and CAP_SYS_ADMIN, EINVAL of a kernel without CONFIG_CGROUP_BPF, ENOENT of a cgroup
 /// that is gone.
-pub fn detach_device_programs(cgroup: Fd) -> Answer<usize> {
+pub fn detach_device_programs(cgroup: Fd, name: Name) -> Answer<usize> {
     let mut numbers = [0u32; MOST];
     let mut query = Query {
         cgroup: cgroup.0 as u32,
@@ -93,7 +93,8 @@ pub fn detach_device_programs(cgroup: Fd) -> Answer<usize> {
                 Err(Errno::ENOENT) => continue,
                 Err(errno) => return Err(errno),
             };
-        let done = is_ours(program).and_then(|ours| if ours { detach(cgroup, program) } else { Ok(0) });
+        let named = is_named(program, name);
+        let done = named.and_then(|named| if named { detach(cgroup, program) } else { Ok(0) });
         files::close(program);
         match done {
             Ok(count) => detached += count,
@@ -111,10 +112,10 @@ fn detach(cgroup: Fd, program: Fd) -> Answer<usize> {
 }
 
 /// BPF_OBJ_GET_INFO_BY_FD: the name stands 64 bytes into `struct bpf_prog_info`.
-fn is_ours(program: Fd) -> Answer<bool> {
+fn is_named(program: Fd, name: Name) -> Answer<bool> {
     let mut info = [0u8; 80];
     let mut ask = [u64::from(program.0 as u32) | (info.len() as u64) << 32, pointer_mut(&mut info) as u64];
     let size = size_of_val(&ask);
     call(arch::BPF, [BPF_OBJ_GET_INFO_BY_FD, pointer_mut(&mut ask), size, 0, 0, 0])?;
-    Ok(info[64..] == NAME)
+    Ok(info[64..] == name)
 }

@@ -160,6 +160,14 @@ pub fn status(fd: Fd) -> Answer<Status> {
     Ok(Status { device: raw[0], inode: raw[1], mode, uid, gid, special })
 }
 
+/// fcntl(2), F_GETFL: is it open, and for writing? An O_PATH descriptor is not.
+pub fn may_write(fd: Fd) -> bool {
+    const F_GETFL: usize = 3;
+    const O_WRONLY_OR_RDWR: usize = 3;
+    let flags = call(arch::FCNTL, [fd.raw(), F_GETFL, 0, 0, 0, 0]).unwrap_or_default();
+    flags & O_WRONLY_OR_RDWR != 0 && flags & flag::O_PATH as usize == 0
+}
+
 /// statx(2), STATX_ATTR_MOUNT_ROOT (Linux 5.8): is this the root of a mount?
 pub fn is_mount_root(fd: Fd) -> Answer<bool> {
     const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;

@@ -25,14 +25,19 @@ pub(super) fn named(path: &Path) -> Option<u32> {
 }
 
 /// Where the descriptor can be opened anew; `None` for standard error, and for one that is not open: what is
-/// opened later under this number is ours. To be asked before we open anything.
+/// opened later under this number is ours. None either for one that may only be read: opened anew by root, it
+/// would give the caller of a privileged command what the caller himself may not write. To be asked before we
+/// open anything.
 pub(super) fn path_of(number: u32) -> Option<PathBuf> {
-    let is_open = files::status(Fd(number as i32)).is_ok();
-    (number != STANDARD_ERROR && is_open).then(|| PathBuf::from(format!("/proc/self/fd/{number}")))
+    let may_be_written = files::may_write(Fd(number as i32));
+    (number != STANDARD_ERROR && may_be_written).then(|| PathBuf::from(format!("/proc/self/fd/{number}")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -50,9 +55,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_open_has_no_path() {
+    fn one_that_is_not_open_for_writing_has_no_path() {
         assert_eq!(path_of(1_000_000), None);
         assert_eq!(path_of(STANDARD_ERROR), None);
-        assert_eq!(path_of(0), Some("/proc/self/fd/0".into()));
+        let number = |file: &File| file.as_raw_fd() as u32;
+        let read = File::open("/dev/null").expect("open for reading");
+        assert_eq!(path_of(number(&read)), None);
+        let written = File::options().append(true).open("/dev/null").expect("open for writing");
+        let path = format!("/proc/self/fd/{}", number(&written));
+        assert_eq!(path_of(number(&written)), Some(path.into()));
     }
 }

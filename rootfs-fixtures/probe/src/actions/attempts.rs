@@ -141,7 +141,7 @@ fn unshare(flags: UnshareFlags) -> io::Result<()> {
 /// Loads the shortest program, `return 1`. No other crate wraps bpf(2) safely.
 fn bpf() -> io::Result<()> {
     const RETURN_ONE: [u8; 16] = [0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    let loaded = crate_run_sys::bpf::load_device_program(&RETURN_ONE);
+    let loaded = crate_run_sys::bpf::load_device_program(&RETURN_ONE, *b"probe\0\0\0\0\0\0\0\0\0\0\0");
     loaded.map(drop).map_err(|error| io::Error::from_raw_os_error(error.0.into()))
 }
 
