@@ -187,17 +187,26 @@ fn limits_are_changed_while_it_runs() {
     removed();
 }
 
+/// How many processes the kernel has killed for want of memory below the slice of Docker's scopes.
+fn killed_for_memory() -> u64 {
+    let events = std::fs::read_to_string("/sys/fs/cgroup/system.slice/memory.events").expect("the slice");
+    let count = events.lines().find_map(|line| line.strip_prefix("oom_kill ")).expect("a count");
+    count.parse().expect("a number")
+}
+
+/// `State.OOMKilled` is left to chance where systemd makes the cgroup, with every runtime: see docs/kubernetes.md.
 #[test]
-fn a_container_without_memory_left_is_told_as_such() {
+fn a_container_without_memory_left_is_ended_by_the_kernel() {
     let _host = docker();
     for runtime in RUNTIMES {
+        let before = killed_for_memory();
         let start = format!(
             "docker run --name one --network none --runtime {runtime} --memory 20m --memory-swap 20m"
         );
         let said = tool::line(&format!("{start} box /bin/probe eat-memory 100"));
-        let told = (said.status, inspected("one", "State.OOMKilled"));
+        println!("{runtime}: OOMKilled {}", inspected("one", "State.OOMKilled"));
         tool::line("docker rm one").ok();
-        assert_eq!(told, (137, "true".to_owned()), "{runtime}: {said:?}");
+        assert_eq!((said.status, killed_for_memory() - before), (137, 1), "{runtime}: {said:?}");
     }
 }
 
