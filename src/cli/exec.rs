@@ -155,7 +155,8 @@ fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath
             return Ok(path);
         }
     }
-    let own = Hierarchy::cgroup_of(process.pid)?;
+    // That it has ended by now is told when it is opened.
+    let own = Hierarchy::cgroup_of(process.pid).unwrap_or_default();
     Ok(CgroupPath::absolute(&own).unwrap_or(path))
 }
 
