@@ -54,7 +54,9 @@ pub enum Applied {
 impl Cgroup {
     /// Makes the cgroup at `path` with every missing level above it.
     ///
-    /// A failure leaves no new level behind. Errors: `InUse` when it exists with processes; `Frozen`; `Directory` when the kernel refuses a level (mkdir(2); EAGAIN: `cgroup.max.depth` or `.descendants`).
+    /// A failure leaves no new level behind. Errors: `InUse` when it exists with processes; `Frozen` when it or
+    /// a cgroup above it is; `Directory` when the kernel refuses a level (mkdir(2); EAGAIN: `cgroup.max.depth`
+    /// or `.descendants`).
     pub fn create(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Self, CgroupError> {
         let mut created = Vec::new();
         let made = make_levels(&hierarchy.root, path, &mut created);

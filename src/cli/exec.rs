@@ -130,8 +130,8 @@ fn entrance(record: &Record, scope: &CgroupPath, place: CgroupPath) -> Entrance 
 }
 
 /// The container's cgroup, or that below it which was asked for. Where something inside the container, such
-/// as systemd, has made an inner node of it, nobody can be in it (cgroups(7)); and a first process that has gone to
-/// another one may leave it to be removed: then it is the cgroup of the first process.
+/// as systemd, has made an inner node of it, nobody can be in it (cgroups(7)); and a first process that has
+/// gone to another one may leave it to be removed: then it is the cgroup of the first process.
 fn place(path: CgroupPath, process: ProcessId, exec: &Exec) -> Result<CgroupPath, Error> {
     let hierarchy = Hierarchy::find()?;
     if let Some(wanted) = &exec.cgroup {

@@ -137,6 +137,7 @@ mod tests {
         );
         assert!(ProcessId::of(0).is_none());
     }
+
     #[test]
     fn one_that_was_killed_is_known_until_it_is_waited_for() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
