@@ -1,5 +1,7 @@
 //! `crate-run exec`: another program in a container, with no more power than the container has.
 
+use std::os::fd::OwnedFd;
+
 use serde_json::{Value, json};
 
 use crate_run_sys::namespaces::flag;
@@ -17,12 +19,12 @@ use crate::feature::keyring::Keyring;
 use crate::feature::namespaces;
 use crate::feature::rdt::{self, Class};
 use crate::host::{self, Host};
-use crate::launch::Launch;
 use crate::launch::foreground::{Watch, attend};
+use crate::launch::{Born, Launch};
 use crate::plan::enter::{Door, Entrance, Root, enter};
 use crate::plan::request::{Gate, Request};
 use crate::resctrl::{Group, ResctrlError, Tree};
-use crate::state::{Container, ContainerId, ProcessId, Record, Status};
+use crate::state::{Container, ContainerId, ProcessId, Record, Status, Store};
 
 /// Answers the exit status: the program's own in the foreground, 0 when detached.
 pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
@@ -36,23 +38,49 @@ pub fn exec(global: &Global, exec: &Exec, log: &Log) -> Result<i32, Error> {
     let container = store.look(&id)?;
     let record = container.record()?;
     let process = running(&container, &record, exec)?;
-    let saved =
-        Source::parse_checked(record.bundle.clone(), record.bundle.join("config.json"), container.config()?)?;
-    let door = door(&id, process, &record, &saved, exec)?;
-    let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
-    let request = request(id, &record, &source, exec, stay)?;
-    let mut bundle = Bundle::check(&source, &host_of(&door), &request)?;
-    terminal::fit(&mut bundle, &request.master);
-    let plan = enter(&bundle, &request, &door);
-    let mut launch = Launch::new(&store, &source, &bundle, &plan, &request);
-    making::make(&mut launch, log).map_err(|error| match process.is_ending() {
-        // Whatever failed: the container has ended meanwhile, and everything in it.
+    let target = Target { store: &store, container: &container, record: &record, process };
+    let begun = target.begin(exec, stay, log).map_err(|error| match process.is_ending() {
+        // Whatever failed: the container has ended meanwhile, and what was read or entered is gone with it.
         true => refused("stopped", &container),
         false => error,
     })?;
-    let (Some(watch), Some(born)) = (watch, launch.newborn.take()) else { return Ok(0) };
-    let terminal = launch.line.take().and_then(|line| line.terminal);
-    attend(watch, born.pid, &born.pidfd, terminal, None)
+    match (watch, begun.born) {
+        (Some(watch), Some(born)) => attend(watch, born.pid, &born.pidfd, begun.terminal, None),
+        _ => Ok(0),
+    }
+}
+
+/// The container in which the program is to run. Nobody keeps it from ending, or from being deleted.
+struct Target<'a> {
+    store: &'a Store,
+    container: &'a Container,
+    record: &'a Record,
+    process: ProcessId,
+}
+
+/// A program that runs.
+struct Begun {
+    born: Option<Born>,
+    /// The master side of its terminal.
+    terminal: Option<OwnedFd>,
+}
+
+impl Target<'_> {
+    fn begin(&self, exec: &Exec, stay: Stay, log: &Log) -> Result<Begun, Error> {
+        let (id, record) = (self.container.id(), self.record);
+        let file = record.bundle.join("config.json");
+        let saved = Source::parse_checked(record.bundle.clone(), file, self.container.config()?)?;
+        let door = door(id, self.process, record, &saved, exec)?;
+        let source = entry::source(&saved, &process_text(&saved, exec)?, &door)?;
+        let request = request(id.clone(), record, &source, exec, stay)?;
+        let mut bundle = Bundle::check(&source, &host_of(&door), &request)?;
+        terminal::fit(&mut bundle, &request.master);
+        let plan = enter(&bundle, &request, &door);
+        let mut launch = Launch::new(self.store, &source, &bundle, &plan, &request);
+        making::make(&mut launch, log)?;
+        let terminal = launch.line.take().and_then(|line| line.terminal);
+        Ok(Begun { born: launch.newborn.take(), terminal })
+    }
 }
 
 /// The container's first process, if a program may be started beside it.

@@ -42,11 +42,11 @@ pub fn list(global: &Global, list: &List, log: &Log) -> Result<String, Error> {
         let container = store.look(&id)?;
         match container.record() {
             Ok(record) => rows.push(row(&container, record, &users)),
-            // Deleted while we looked.
-            Err(Error::NotFound { .. }) if !container.path().exists() => {}
-            Err(Error::NotFound { .. }) => {
+            Err(Error::NotFound { .. }) if container.is_abandoned() => {
                 log.warning(&format!("container {id} has no state; crate-run delete --force removes it"));
             }
+            // Not made yet, or deleted while we looked.
+            Err(Error::NotFound { .. }) => {}
             Err(error) => log.warning(&format!("container {id}: {error}")),
         }
     }

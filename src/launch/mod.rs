@@ -32,4 +32,5 @@ mod trees;
 mod undo;
 mod unit;
 
+pub use birth::Born;
 pub use perform::Launch;

@@ -213,14 +213,7 @@ impl Container {
     /// The copy of the configuration.
     pub fn config(&self) -> Result<Vec<u8>, Error> {
         let path = self.path.join(CONFIG);
-        match fs::read(&path) {
-            Ok(text) => Ok(text),
-            // Deleted by another command, after this one had looked at the record.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.path.exists() => {
-                Err(Error::NotFound { id: self.id.to_string() })
-            }
-            Err(error) => Err(Error::file("read the container's configuration", &path, error)),
-        }
+        fs::read(&path).map_err(|error| Error::file("read the container's configuration", &path, error))
     }
 
     /// Keeps a copy of the configuration.
@@ -257,6 +250,14 @@ impl Container {
         };
         serde_json::from_slice(&text)
             .map_err(|error| Error::file("read the container's state", &path, error.into()))
+    }
+
+    /// Is there a directory without a record, at which no command is at work? Such a command has died before it
+    /// had written one.
+    pub fn is_abandoned(&self) -> bool {
+        let Ok(directory) = File::open(&self.path) else { return false };
+        let free = flock(&directory, FlockOperation::NonBlockingLockShared).is_ok();
+        free && is_at(&directory, &self.path) && !self.path.join(RECORD).exists()
     }
 
     /// What the container is now: a process that has ended, or whose number somebody else has, means stopped.
