@@ -9,6 +9,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -125,12 +126,14 @@ impl Children {
     }
 
     /// A program that came into a pid namespace from outside keeps its first process from ending as long as
-    /// nobody buries it (pid_namespaces(7)).
-    fn bury_orphans(&self) {
-        let own = self.own();
-        for pid in inventory::descendants() {
-            if !own.contains(&(pid as u32)) {
-                let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+    /// nobody buries it (pid_namespaces(7)), and so whoever deletes the container.
+    fn bury_orphans_until(&self, all_done: mpsc::Receiver<()>) {
+        while all_done.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            let own = self.own();
+            for pid in inventory::descendants() {
+                if !own.contains(&(pid as u32)) {
+                    let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+                }
             }
         }
     }
@@ -212,6 +215,12 @@ impl Field {
 
     fn is_owed_a_success(&self) -> bool {
         !self.owed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Answers what went wrong.
+    fn delete_all(&self) -> Vec<String> {
+        let delete = |id| self.give(&["delete", "--force", "ID"], id, LAUNCHERS);
+        IDS.into_iter().filter_map(|id| delete(id).fault()).collect()
     }
 
     /// Until the end, and on a slow machine for as long as a verb has not succeeded, which the last end bounds.
@@ -299,7 +308,11 @@ fn sixteen_launchers_leave_nothing() {
     }
     let ends_at = Ends::in_seconds(seconds);
     let (mut ends, mut faults) = (BTreeMap::<String, usize>::new(), Vec::new());
+    let (at_work, all_done) = mpsc::channel::<()>();
     thread::scope(|scope| {
+        // However the launchers end, this one ends after them.
+        let at_work = at_work;
+        scope.spawn(|| field.children.bury_orphans_until(all_done));
         let launch = |launcher| {
             let field = &field;
             scope.spawn(move || field.launch(launcher, seed, ends_at))
@@ -308,10 +321,8 @@ fn sixteen_launchers_leave_nothing() {
         // Who has started a program in a container that was then paused, or waits for one that sleeps, is
         // waiting still: the end of the containers ends them.
         while launchers.iter().any(|launcher| !launcher.is_finished()) {
-            field.children.bury_orphans();
             if ends_at.have_come(&field) {
-                let forced = |id| field.give(&["delete", "--force", "ID"], id, LAUNCHERS);
-                faults.extend(IDS.into_iter().filter_map(|id| forced(id).fault()));
+                faults.extend(field.delete_all());
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -320,10 +331,9 @@ fn sixteen_launchers_leave_nothing() {
             theirs.into_iter().for_each(|(kind, count)| *ends.entry(kind).or_insert(0) += count);
             faults.extend(bad);
         }
+        faults.extend(field.delete_all());
+        drop(at_work);
     });
-    for id in IDS {
-        faults.extend(field.give(&["delete", "--force", "ID"], id, LAUNCHERS).fault());
-    }
     println!("{} commands: {ends:?}", ends.values().sum::<usize>());
     assert!(faults.is_empty(), "{} of them:\n{}", faults.len(), faults.join("\n"));
     let owed = field.owed.into_inner().unwrap_or_else(PoisonError::into_inner);

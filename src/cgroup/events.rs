@@ -5,6 +5,9 @@
 //! read the file since the last change; so every round reads first and then waits. Writing 1 to `cgroup.kill`
 //! (5.14) kills everything in the subtree at once, also what is forking, without a list of processes.
 //!
+//! A change within 10 ms of the last one is told when these are over, and never if the cgroup is removed by
+//! then. So no wait for a change is longer than [`UNTOLD`]: another command may delete the container.
+//!
 //! Each wait takes the instant at which to give up. A process in an uninterruptible system call can hold up a
 //! kill and a freeze for as long as it likes.
 //!
@@ -22,6 +25,9 @@ use rustix::io::Errno;
 use super::error::CgroupError;
 use super::v2::Cgroup;
 use crate::kernfs::read_whole;
+
+/// After how long to look again although nothing was told.
+pub(super) const UNTOLD: Duration = Duration::from_millis(20);
 
 /// The content of `cgroup.events`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +135,8 @@ impl Cgroup {
             if left.is_zero() {
                 return Err(CgroupError::Deadline { path: self.path().to_string(), awaited });
             }
-            wait_for_change(&file, left).map_err(|errno| self.unreadable("cgroup.events", errno))?;
+            wait_for_change(&file, left.min(UNTOLD))
+                .map_err(|errno| self.unreadable("cgroup.events", errno))?;
         }
     }
 }

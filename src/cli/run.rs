@@ -59,18 +59,18 @@ pub fn run(global: &Global, run: &Run, log: &Log) -> Result<i32, Error> {
     watch.notify = proxy;
     let Some(born) = launch.newborn.take() else { return Ok(0) };
     let terminal = launch.line.take().and_then(|line| line.terminal);
-    let mut limit = clock.map(|clock| TimeLimit::new(clock, &record));
+    let mut limit = clock.map(|clock| TimeLimit::new(clock, &store, &record));
     drop(container);
     let status = attend(watch, born.pid, &born.pidfd, terminal, limit.as_mut());
     let is_over = limit.is_some_and(|limit| limit.is_over());
     if run.keep {
         if is_over {
             // Its first process has ended; in a pid namespace of the host it leaves others behind.
-            signal::end_everybody(&record)?;
+            signal::end_everybody(&store, &record)?;
         }
-        remember(&store, &request.id, status.as_ref().ok().copied())?;
+        remember(&store, &record, status.as_ref().ok().copied())?;
     } else {
-        log.warnings(&lifecycle::delete(&store, &request.id, lifecycle::Manner::Forced)?);
+        log.warnings(&lifecycle::delete_same(&store, &record)?);
     }
     if is_over {
         log.error(&format!("the time of container {} was over: it was stopped", request.id));
@@ -87,14 +87,9 @@ fn until_ready(proxy: Option<Proxy>, record: &Record) -> Result<i32, Error> {
 
 /// Writes down how the program has ended, for `wait`: nobody else is told. A container that somebody has
 /// deleted meanwhile is none of our business any more.
-fn remember(store: &Store, id: &ContainerId, status: Option<i32>) -> Result<(), Error> {
-    let container = match store.open(id) {
-        Err(Error::NotFound { .. }) => return Ok(()),
-        other => other?,
-    };
-    match container.record() {
-        Ok(record) => container.save(&Record { exit_status: status, ..record }),
-        Err(Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error),
+fn remember(store: &Store, record: &Record, status: Option<i32>) -> Result<(), Error> {
+    match store.reopen(record)? {
+        Some((container, now)) => container.save(&Record { exit_status: status, ..now }),
+        None => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 use rustix::time::{timerfd_create, timerfd_settime};
 
 use crate::error::Error;
-use crate::state::{Record, signal, stop};
+use crate::state::{Record, Store, signal, stop};
 
 /// How long the program may take to end by itself: as with `stop`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +44,7 @@ impl Clock {
 #[derive(Debug)]
 pub struct TimeLimit<'a> {
     clock: Clock,
+    store: &'a Store,
     record: &'a Record,
     stage: Stage,
 }
@@ -57,8 +58,8 @@ enum Stage {
 
 impl<'a> TimeLimit<'a> {
     /// For this container.
-    pub fn new(clock: Clock, record: &'a Record) -> Self {
-        Self { clock, record, stage: Stage::Running }
+    pub fn new(clock: Clock, store: &'a Store, record: &'a Record) -> Self {
+        Self { clock, store, record, stage: Stage::Running }
     }
 
     /// Is the time over?
@@ -76,14 +77,14 @@ impl<'a> TimeLimit<'a> {
             Stage::Running => {
                 self.stage = Stage::Asked;
                 // A program that cannot be asked, or a clock that does not strike again: it is killed now.
-                if stop::ask(self.record, None).is_err() || self.clock.set(PATIENCE).is_err() {
+                if stop::ask(self.store, self.record, None).is_err() || self.clock.set(PATIENCE).is_err() {
                     return self.strike();
                 }
                 Ok(())
             }
             Stage::Asked => {
                 self.stage = Stage::Killed;
-                signal::end_everybody(self.record).map(drop)
+                signal::end_everybody(self.store, self.record).map(drop)
             }
             Stage::Killed => Ok(()),
         }

@@ -7,8 +7,8 @@
 //! | `pressure` | if asked for: processes wait long for `cpu`, `memory` or `io`, once in 2 s | [`Stalled`] |
 //!
 //! One poll(2) waits for all of it. A change of `memory.events` or `cgroup.events` is told as POLLPRI to
-//! those who have read the file since the last one (kernfs), so each is read before every wait. The interval
-//! is the time limit of poll(2). The stream ends when nobody lives in the cgroup any more, or nobody reads.
+//! those who have read the file since the last one (kernfs), so each is read before every wait; some changes
+//! are told to nobody ([`UNTOLD`]), so no wait is longer than a second. The stream ends when nobody lives in the cgroup any more, or nobody reads.
 //!
 //! Kernel: cgroup-v2.rst, "Memory Interface Files", `memory.events` with `oom_kill`. Man page: poll(2).
 
@@ -27,6 +27,10 @@ use super::trigger::Trigger;
 use super::{figures, named};
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::kernfs::read_whole;
+
+/// After how long to look again although nothing was told: version 1 tells of no change, and version 2 not of
+/// one just before the cgroup is removed (`cgroup::events`).
+const UNTOLD: Duration = Duration::from_secs(1);
 
 /// One line; the first two kinds are in runc's words.
 #[derive(Debug, Serialize)]
@@ -106,7 +110,7 @@ pub fn follow(
             // After a long stop of ours there is one, not all that were missed.
             next = Instant::now().max(next + subject.interval);
         }
-        let left = next.saturating_duration_since(Instant::now());
+        let left = next.saturating_duration_since(Instant::now()).min(UNTOLD);
         stalled = match watched.wait(&triggers, left, to) {
             Ok(Reader::Listens(stalled)) => stalled,
             Ok(Reader::Gone) => return Ok(()),
@@ -147,7 +151,6 @@ impl Watched {
     fn open(cgroup: &Cgroup) -> Result<Option<Self>, CgroupError> {
         let Some(life) = cgroup.open_file("cgroup.events", OFlags::RDONLY)? else { return Ok(None) };
         let open = |file| cgroup.open_file(file, OFlags::RDONLY);
-        // Version 1 tells nobody of a change of its file: that is seen at the next statistics, or at the end.
         let memory =
             open("memory.events")?.map_or_else(|| open("memory.oom_control"), |file| Ok(Some(file)))?;
         let mut watched = Self { life, memory, killed: 0 };

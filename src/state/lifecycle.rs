@@ -82,6 +82,25 @@ pub fn cgroup_of(record: &Record) -> Result<Option<Cgroup>, CgroupError> {
     Ok(Some(cgroup))
 }
 
+/// The same for who does not hold the container's lock, while which it may be deleted, and another one made
+/// of its name and at its place: then `None`.
+///
+/// A container's cgroup is made after its record and goes before it. So a cgroup that was open before the
+/// record was seen again is this container's own.
+pub fn own_cgroup_of(store: &Store, record: &Record) -> Result<Option<Cgroup>, Error> {
+    let cgroup = cgroup_of(record)?;
+    Ok(if store.still_has(record)? { cgroup } else { None })
+}
+
+/// Removes the container that a record describes, unless somebody has done that already. What comes back are
+/// warnings.
+pub fn delete_same(store: &Store, record: &Record) -> Result<Vec<String>, Error> {
+    match store.reopen(record)? {
+        Some((container, now)) => dispose(&container, &now),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Removes a container and everything that belongs to it. What comes back are warnings.
 ///
 /// With [`Manner::Forced`] this works on whatever the directory holds, also on garbage, and may be repeated;

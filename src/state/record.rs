@@ -110,6 +110,11 @@ pub struct AddedMount {
 }
 
 impl Record {
+    /// Does the other record speak of the same container, at another time? A name can go to a successor.
+    pub fn is_of_same(&self, other: &Record) -> bool {
+        self.creator == other.creator
+    }
+
     /// The mounts that may go when the one at `destination` is to go: those that were added there. Where none
     /// was, a link may have led one there.
     pub fn mounts_added_at(&self, destination: &str) -> Vec<u64> {

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::error::{Error, phrase};
-use crate::state::lifecycle::{DEATH, cgroup_of};
+use crate::state::lifecycle::{DEATH, own_cgroup_of};
 use crate::state::{ContainerId, Record, Store};
 
 /// SIGKILL of signal(7), which nobody can refuse.
@@ -32,14 +32,14 @@ pub enum Reach {
 pub fn kill(store: &Store, id: &ContainerId, signal: i32, reach: Reach) -> Result<(), Error> {
     let record = store.look(id)?.record()?;
     match (reach, signal) {
-        (Reach::All, KILL) => end_everybody(&record).map(drop),
-        (Reach::First, KILL) if !record.own_pids => match end_everybody(&record)? {
+        (Reach::All, KILL) => end_everybody(store, &record).map(drop),
+        (Reach::First, KILL) if !record.own_pids => match end_everybody(store, &record)? {
             Found::Somebody => Ok(()),
-            Found::Nobody => Err(gone(id)),
+            Found::Nobody => Err(gone(&record.id)),
         },
-        (Reach::All, 1..) => signal_all(id, &record, signal),
+        (Reach::All, 1..) => signal_all(store, &record, signal),
         (Reach::All, _) => Ok(()),
-        (Reach::First, _) => signal_first(id, &record, signal),
+        (Reach::First, _) => signal_first(&record, signal),
     }
 }
 
@@ -53,13 +53,13 @@ pub enum Found {
 /// Kills the first process and everybody in the cgroup, and waits for their end for at most 10 seconds.
 ///
 /// Errors: [`Error::Cgroup`], among them the deadline.
-pub fn end_everybody(record: &Record) -> Result<Found, Error> {
+pub fn end_everybody(store: &Store, record: &Record) -> Result<Found, Error> {
     let first = record.process.filter(|process| process.is_alive());
     if let Some(process) = first {
         process.kill();
     }
     let deadline = Instant::now() + DEATH;
-    let others = match cgroup_of(record)? {
+    let others = match own_cgroup_of(store, record)? {
         Some(cgroup) if cgroup.events()?.populated => {
             cgroup.kill(deadline)?;
             true
@@ -69,31 +69,34 @@ pub fn end_everybody(record: &Record) -> Result<Found, Error> {
     Ok(if first.is_some() || others { Found::Somebody } else { Found::Nobody })
 }
 
-fn signal_all(id: &ContainerId, record: &Record, signal: i32) -> Result<(), Error> {
-    if let Some(cgroup) = cgroup_of(record)? {
+fn signal_all(store: &Store, record: &Record, signal: i32) -> Result<(), Error> {
+    if let Some(cgroup) = own_cgroup_of(store, record)? {
         cgroup.signal_all(signal as u32)?;
         return Ok(());
     }
     // Without a cgroup nobody can say who else belongs to it.
-    send(id, record, signal).map(drop)
+    send(record, signal).map(drop)
 }
 
-fn signal_first(id: &ContainerId, record: &Record, signal: i32) -> Result<(), Error> {
-    match send(id, record, signal)? {
+fn signal_first(record: &Record, signal: i32) -> Result<(), Error> {
+    match send(record, signal)? {
         Found::Somebody => Ok(()),
-        Found::Nobody => Err(gone(id)),
+        Found::Nobody => Err(gone(&record.id)),
     }
 }
 
 /// To the first process.
-fn send(id: &ContainerId, record: &Record, signal: i32) -> Result<Found, Error> {
+fn send(record: &Record, signal: i32) -> Result<Found, Error> {
     match record.process.and_then(|process| process.signal(signal)) {
         None | Some(Err(rustix::io::Errno::SRCH)) => Ok(Found::Nobody),
         Some(Ok(())) => Ok(Found::Somebody),
-        Some(Err(errno)) => Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}"))),
+        Some(Err(errno)) => {
+            let id = &record.id;
+            Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}")))
+        }
     }
 }
 
-fn gone(id: &ContainerId) -> Error {
+fn gone(id: &str) -> Error {
     Error::WrongState(format!("{}: {id}", phrase::NOT_RUNNING))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::signals::number;
-use crate::state::lifecycle::{DEATH, cgroup_of, is_frozen};
+use crate::state::lifecycle::{DEATH, is_frozen, own_cgroup_of};
 use crate::state::signal::{KILL, TERM, end_everybody};
 use crate::state::{ContainerId, Record, Status, Store, ending};
 
@@ -38,27 +38,26 @@ pub fn stop(store: &Store, id: &ContainerId, farewell: &Farewell) -> Result<Vec<
         Status::Creating => {
             return Err(Error::WrongState(format!("cannot stop a container that is still being made: {id}")));
         }
-        Status::Running | Status::Paused if !farewell.patience.is_zero() => ask(&record, farewell.signal)?,
+        Status::Running | Status::Paused if !farewell.patience.is_zero() => {
+            ask(store, &record, farewell.signal)?
+        }
         Status::Created | Status::Stopped | Status::Running | Status::Paused => {
-            return end(id, &record).map(|()| Vec::new());
+            return end(store, &record).map(|()| Vec::new());
         }
     };
     drop(container);
     // Whether it has ended by itself or not: nobody is to be left.
     let _ = ending::wait(&record, Some(farewell.patience));
-    // Meanwhile somebody may have deleted it, and made another one of this name.
-    let now = store.open(id).and_then(|container| Ok((container.record()?, container)));
-    match now {
-        Ok((now, _locked)) if now.process == record.process => end(id, &record).map(|()| warnings),
-        Ok(_) | Err(Error::NotFound { .. }) => Ok(warnings),
-        Err(error) => Err(error),
+    if let Some((_locked, now)) = store.reopen(&record)? {
+        end(store, &now)?;
     }
+    Ok(warnings)
 }
 
 /// Sends the first process its stop signal, and wakes it if it is paused. What comes back are warnings.
 ///
 /// Errors: [`Error::Cgroup`]; [`Error::WrongState`] when the kernel refuses the signal.
-pub fn ask(record: &Record, signal: Option<i32>) -> Result<Vec<String>, Error> {
+pub fn ask(store: &Store, record: &Record, signal: Option<i32>) -> Result<Vec<String>, Error> {
     let (signal, warnings) = match signal {
         Some(signal) => (signal, Vec::new()),
         None => wish(record),
@@ -70,19 +69,19 @@ pub fn ask(record: &Record, signal: Option<i32>) -> Result<Vec<String>, Error> {
         return Err(Error::WrongState(format!("cannot send signal {signal} to {id}: {errno}")));
     }
     // Only now: the signal is the first thing that a woken program sees.
-    if let (true, Some(cgroup)) = (is_frozen(record), cgroup_of(record)?) {
+    if let (true, Some(cgroup)) = (is_frozen(record), own_cgroup_of(store, record)?) {
         cgroup.write_file("cgroup.freeze", "0")?;
     }
     Ok(warnings)
 }
 
 /// Kills everybody, and waits until the first process is dead.
-fn end(id: &ContainerId, record: &Record) -> Result<(), Error> {
-    end_everybody(record)?;
+fn end(store: &Store, record: &Record) -> Result<(), Error> {
+    end_everybody(store, record)?;
     match ending::wait(record, Some(DEATH)) {
         Ok(_) => Ok(()),
         Err(ending::StillRuns) => {
-            let seconds = DEATH.as_secs();
+            let (id, seconds) = (&record.id, DEATH.as_secs());
             Err(Error::Deadline(format!("container {id} has not ended {seconds} s after signal {KILL}")))
         }
     }

@@ -129,6 +129,27 @@ impl Store {
         }
     }
 
+    /// Opens the container that a record describes, for a command that changes it; with it comes the record of
+    /// now. `None` when it has been deleted since, whoever has its name today.
+    pub fn reopen(&self, record: &Record) -> Result<Option<(Container, Record)>, Error> {
+        let id = ContainerId::new(&record.id).map_err(Error::WrongState)?;
+        match self.open(&id).and_then(|container| Ok((container.record()?, container))) {
+            Ok((now, container)) => Ok(now.is_of_same(record).then_some((container, now))),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does the container that a record describes still exist?
+    pub fn still_has(&self, record: &Record) -> Result<bool, Error> {
+        let id = ContainerId::new(&record.id).map_err(Error::WrongState)?;
+        match self.look(&id).and_then(|container| container.record()) {
+            Ok(now) => Ok(now.is_of_same(record)),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens an existing container for a look.
     pub fn look(&self, id: &ContainerId) -> Result<Container, Error> {
         self.is_ours()?;

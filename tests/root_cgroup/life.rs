@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate_run::bundle::finding::Pointer;
@@ -163,6 +165,28 @@ fn waits_end_at_their_deadline() -> Checked {
     assert!(error.to_string().contains("thaw"), "{error}");
     outer.thaw(later())?;
     shell.release()?;
+    Ok(())
+}
+
+/// The kernel holds back the news of a change that follows another one within 10 ms. A cgroup that is removed
+/// by then is never heard of again, but who waits for its end must hear.
+#[test]
+fn a_wait_ends_when_somebody_else_removes_the_cgroup() -> Checked {
+    let Some(place) = Place::new("removed")? else { return Ok(()) };
+    let hour = Duration::from_secs(3600);
+    for _ in 0..20 {
+        let cgroup = place.create("box")?;
+        let shell = waiting(&cgroup, "true")?;
+        let (tell, hear) = mpsc::channel();
+        let waiter = Cgroup::open(&place.hierarchy, cgroup.path())?.ok_or("just made")?;
+        thread::spawn(move || tell.send(waiter.wait_until_empty(Instant::now() + hour)));
+        cgroup.freeze(later())?;
+        cgroup.thaw(later())?;
+        cgroup.kill(later())?;
+        place.hierarchy.remove(&place.below("box"), later())?;
+        shell.reap()?;
+        hear.recv_timeout(later().duration_since(Instant::now()))??;
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Two commands on one container at the same time: one of them comes first, and the other sees what it did.
 
+use rustix::process::Signal;
+
 use crate::world::{World, config, inventory};
 
 const ROUNDS: usize = 8;
@@ -98,5 +100,29 @@ fn many_containers_at_once_are_all_there() {
     let deletes: Vec<_> = containers.iter().map(|one| one.command("delete", &["--force"]).spawn()).collect();
     for command in deletes {
         command.wait().ok();
+    }
+}
+
+/// `run` in the foreground deletes its container in the end, and its own alone.
+#[test]
+fn the_end_of_a_run_spares_the_next_container_of_the_same_name() {
+    let Some(world) = World::new("the_end_of_a_run_spares_the_next_container_of_the_same_name") else {
+        return;
+    };
+    let container = world.container("a", config::says_ready);
+    for flags in [&[][..], &["--keep"], &["--timeout", "1000"]] {
+        let first = container.spawn(flags);
+        first.says("ready");
+        first.signal(Signal::STOP);
+        container.finish();
+        let second = container.spawn(&[]);
+        second.says("ready");
+        first.signal(Signal::CONT);
+        first.wait().exits(137);
+        assert_eq!(container.status(), "running", "{flags:?}");
+        let record = std::fs::read_to_string(container.directory().join("state.json")).expect("a record");
+        assert!(!record.contains("exit_status"), "{record}");
+        container.kill("KILL").ok();
+        second.wait().exits(137);
     }
 }
