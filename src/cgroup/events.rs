@@ -29,6 +29,9 @@ use crate::kernfs::read_whole;
 /// After how long to look again although nothing was told.
 pub(super) const UNTOLD: Duration = Duration::from_millis(20);
 
+/// After how long to kill again in a cgroup that has not become empty.
+pub(super) const LATECOMERS: Duration = Duration::from_millis(100);
+
 /// The content of `cgroup.events`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Events {
@@ -69,21 +72,30 @@ impl Cgroup {
     }
 
     /// Kills every process in the cgroup and below it, and waits until all are gone or `deadline` has come.
+    /// Who comes in meanwhile is killed too: another command may be about to start a program there, which in
+    /// a frozen cgroup would stand still for ever.
     ///
     /// Frozen processes die too. An empty cgroup is left alone. Errors: `Deadline`.
     pub fn kill(&self, deadline: Instant) -> Result<(), CgroupError> {
-        if !self.events()?.populated {
-            return Ok(());
+        while self.events()?.populated {
+            self.kill_those_there()?;
+            match self.wait_until_empty(deadline.min(Instant::now() + LATECOMERS)) {
+                Err(CgroupError::Deadline { .. }) if Instant::now() < deadline => {}
+                other => return other,
+            }
         }
+        Ok(())
+    }
+
+    fn kill_those_there(&self) -> Result<(), CgroupError> {
         match self.write_file("cgroup.kill", "1") {
             // Somebody else has removed it meanwhile.
             Err(_) if !self.events()?.populated => Ok(()),
             // A threaded cgroup has no processes of its own that could be killed as one (cgroups(7)).
             Err(error) if error.errno() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
-                self.signal_all(9)?;
-                self.wait_until_empty(deadline)
+                self.signal_all(9).map(drop)
             }
-            written => written.and_then(|()| self.wait_until_empty(deadline)),
+            written => written,
         }
     }
 

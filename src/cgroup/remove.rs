@@ -23,10 +23,10 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::error::CgroupError;
-use super::events::wait_for_change;
+use super::events::{LATECOMERS, wait_for_change};
 use super::hierarchy::Hierarchy;
 use super::path::CgroupPath;
-use super::v2::directory_error;
+use super::v2::{Cgroup, directory_error};
 use crate::kernfs::{Directory, read_whole};
 
 /// How many levels, and so descriptors, one walk takes.
@@ -61,6 +61,18 @@ impl Hierarchy {
             }
             if Instant::now() >= deadline {
                 return Err(CgroupError::Deadline { path: path.to_string(), awaited: "become empty" });
+            }
+        }
+    }
+
+    /// The same with everybody who lives in it, and comes in meanwhile: they are killed.
+    pub fn clear(&self, path: &CgroupPath, deadline: Instant) -> Result<(), CgroupError> {
+        loop {
+            let Some(cgroup) = Cgroup::open(self, path)? else { return Ok(()) };
+            cgroup.kill(deadline)?;
+            match self.remove(path, deadline.min(Instant::now() + LATECOMERS)) {
+                Err(CgroupError::Deadline { .. }) if Instant::now() < deadline => {}
+                other => return other,
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate_run_sys::{host, process};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use crate::cgroup::{Hierarchy, v1};
+use crate::cgroup::{Cgroup, CgroupError, Hierarchy, v1};
 use crate::error::Error;
 use crate::launch::birth::Born;
 use crate::launch::cause::Cause;
@@ -58,18 +58,7 @@ impl Launch<'_> {
         }
         let _ = self.return_to_own_time();
         if let Some(cgroup) = self.cgroup.take() {
-            let deadline = Instant::now() + END;
-            let gone = cgroup.kill(deadline).and_then(|()| {
-                let hierarchy = Hierarchy::find()?;
-                match cgroup.created().last() == Some(cgroup.path()) {
-                    true => hierarchy.remove(cgroup.path(), deadline)?,
-                    false => cgroup.forget_filter(self.request.id.as_str())?,
-                }
-                hierarchy.remove_empty(cgroup.created());
-                let groups: Vec<v1::Group> = cgroup.groups().cloned().collect();
-                v1::remove(&groups, deadline)
-            });
-            left.extend(gone.err().map(|error| error.to_string()));
+            left.extend(self.leave(&cgroup).err().map(|error| error.to_string()));
         }
         self.systemd = None;
         if let Some((unit, claim)) = self.unit.take() {
@@ -88,6 +77,21 @@ impl Launch<'_> {
             self.poststop();
         }
         left
+    }
+
+    /// Nobody stays in the cgroup; and it goes, if we have made it.
+    fn leave(&self, cgroup: &Cgroup) -> Result<(), CgroupError> {
+        let (hierarchy, deadline) = (Hierarchy::find()?, Instant::now() + END);
+        match cgroup.created().last() == Some(cgroup.path()) {
+            true => hierarchy.clear(cgroup.path(), deadline)?,
+            false => {
+                cgroup.kill(deadline)?;
+                cgroup.forget_filter(self.request.id.as_str())?;
+            }
+        }
+        hierarchy.remove_empty(cgroup.created());
+        let groups: Vec<v1::Group> = cgroup.groups().cloned().collect();
+        v1::remove(&groups, deadline)
     }
 
     /// A container that was begun gets its poststop hooks (runtime.md, Lifecycle).

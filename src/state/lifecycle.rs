@@ -177,14 +177,11 @@ fn remove_cgroup(record: &Record) -> Result<(), Error> {
         return Ok(());
     }
     let deadline = Instant::now() + DEATH;
-    if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
-        cgroup.kill(deadline)?;
-        if !made.contains(&path) {
-            cgroup.forget_filter(&record.id)?;
-        }
-    }
     if made.contains(&path) {
-        hierarchy.remove(&path, deadline)?;
+        hierarchy.clear(&path, deadline)?;
+    } else if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
+        cgroup.kill(deadline)?;
+        cgroup.forget_filter(&record.id)?;
     }
     hierarchy.remove_empty(&made);
     Ok(())
@@ -223,12 +220,7 @@ fn forget(container: &Container) -> Result<Vec<String>, Error> {
     let default = || CgroupPath::resolve("", container.id().as_str(), &Hierarchy::own_cgroup().ok()?).ok();
     forget_scope(source.as_ref(), container.id())?;
     if let Some(path) = wanted.and_then(|group| group.path().cloned()).or_else(default) {
-        let hierarchy = Hierarchy::find()?;
-        if let Some(cgroup) = Cgroup::open(&hierarchy, &path)? {
-            let deadline = Instant::now() + DEATH;
-            cgroup.kill(deadline)?;
-            hierarchy.remove(&path, deadline)?;
-        }
+        Hierarchy::find()?.clear(&path, Instant::now() + DEATH)?;
     }
     let class = source.as_ref().and_then(|source| rdt::resolve(&source.spec, container.id()));
     remove_groups(class.iter().flat_map(Class::goes_with_container))?;

@@ -45,7 +45,7 @@ pub fn remove(unit: &Unit, place: Option<&str>, claim: Claim<'_>) -> Result<(), 
     }
     let stopped = stop(unit, claim);
     // systemd removes it too, and takes no offence at being too late; without systemd it is still removed.
-    match (hierarchy.remove(&path, deadline), stopped) {
+    match (hierarchy.clear(&path, deadline), stopped) {
         (Ok(()), Ok(()) | Err(SystemdError::NoBus { .. } | SystemdError::NoAddress)) => Ok(()),
         (Ok(()), Err(error)) => Err(error.into()),
         (Err(error), _) => Err(error.into()),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate_run::bundle::finding::Pointer;
 use crate_run::cgroup::delegate::delegated_files;
 use crate_run::cgroup::events::Events;
 use crate_run::cgroup::v2::Applied;
-use crate_run::cgroup::{Cgroup, CgroupError, Setting};
+use crate_run::cgroup::{Cgroup, CgroupError, Hierarchy, Setting};
 
 use crate::place::{Checked, Place, Waiting, later, skip, waiting};
 
@@ -186,6 +187,32 @@ fn a_wait_ends_when_somebody_else_removes_the_cgroup() -> Checked {
         place.hierarchy.remove(&place.below("box"), later())?;
         shell.reap()?;
         hear.recv_timeout(later().duration_since(Instant::now()))??;
+    }
+    Ok(())
+}
+
+/// A command that had looked before the kill may bring a program in after it.
+#[test]
+fn clear_ends_those_who_come_in_meanwhile() -> Checked {
+    let Some(place) = Place::new("late")? else { return Ok(()) };
+    for _ in 0..5 {
+        let cgroup = place.create("box")?;
+        let shell = waiting(&cgroup, "true")?;
+        let sleeper = |_| Command::new("sleep").arg("1000000").spawn();
+        let mut late = (0..40).map(sleeper).collect::<Result<Vec<_>, _>>()?;
+        let path = cgroup.path().clone();
+        let clearing = thread::spawn(move || Hierarchy::find()?.clear(&path, later()));
+        for sleeper in &late {
+            // Too late where the cgroup is gone.
+            let _ = fs::write(place.shown("box/cgroup.procs"), sleeper.id().to_string());
+        }
+        let cleared = clearing.join().expect("no panic");
+        for sleeper in &mut late {
+            sleeper.kill().and_then(|()| sleeper.wait())?;
+        }
+        cleared?;
+        shell.reap()?;
+        assert!(!place.shown("box").exists());
     }
     Ok(())
 }
