@@ -6,7 +6,7 @@
 //! (5.14) kills everything in the subtree at once, also what is forking, without a list of processes.
 //!
 //! A change within 10 ms of the last one is told when these are over, and never if the cgroup is removed by
-//! then. So no wait for a change is longer than [`UNTOLD`]: another command may delete the container.
+//! then. So no wait for a change is longer than `UNTOLD`: another command may delete the container.
 //!
 //! Each wait takes the instant at which to give up. A process in an uninterruptible system call can hold up a
 //! kill and a freeze for as long as it likes.

@@ -8,7 +8,7 @@
 //!
 //! One poll(2) waits for all of it. A change of `memory.events` or `cgroup.events` is told as POLLPRI to
 //! those who have read the file since the last one (kernfs), so each is read before every wait. Some changes
-//! are told to nobody ([`UNTOLD`]), so no wait is longer than a second. The stream ends when nobody lives in
+//! are told to nobody (`UNTOLD`), so no wait is longer than a second. The stream ends when nobody lives in
 //! the cgroup any more, or nobody reads.
 //!
 //! Kernel: cgroup-v2.rst, "Memory Interface Files", `memory.events` with `oom_kill`. Man page: poll(2).
