@@ -335,6 +335,22 @@ fn flags_with_an_empty_value_are_not_given() {
 }
 
 #[test]
+fn a_working_directory_that_was_removed_matters_to_relative_paths_alone() {
+    let place = Place::new("removed-directory");
+    let there = |root: &str| {
+        let script = r#"mkdir gone && cd gone && rmdir ../gone && exec "$0" --root "$1" delete --force web"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_crate-run"), root]).current_dir(&place.0);
+        command.output().expect("a shell")
+    };
+    let root = place.file("root");
+    let absolute = there(root.to_str().expect("UTF-8"));
+    assert!(absolute.status.success(), "{absolute:?}");
+    let said = complaints(there("root"));
+    assert!(said.starts_with("crate-run: cannot find the working directory of crate-run"), "{said}");
+}
+
+#[test]
 fn the_log_has_one_line_of_json() {
     let place = Place::new("log");
     let mut wrong = config();
